@@ -20,7 +20,7 @@ export type DeadLetterReason =
   | 'gone'
   | 'blocked_target'
   | 'payload_missing'
-  | 'retry_window_over';
+ ;
 export type CancelReason = 'subscription_disabled' | 'subscription_deleted' | 'request';
 
 /** Durations of one request in milliseconds with fractions; null where the phase did not take place (a reused socket). */

@@ -14,7 +14,8 @@ export type IngestedEvent = {
   readonly payloadBytes: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly occurredAt: string;
+  /** Null when the producer did not say: then the event happened when it was received. */
+  readonly occurredAt: string | null;
   readonly receivedAt: string;
   readonly ip: string | null;
   /** Position, in the application's log partition, of the configuration that the event was routed with. */

@@ -1,0 +1,13 @@
+/** Whoever makes a request, as far as its token says. Users and their tokens come in here as further kinds. */
+export type Principal =
+  | { readonly kind: 'master' }
+  | {
+      readonly kind: 'application_secret';
+      readonly secretId: string;
+      readonly applicationId: string;
+      readonly organizationId: string;
+    };
+
+/** As recorded in the metadata of domain events. */
+export const actorOf = (principal: Principal): string =>
+  principal.kind === 'master' ? 'master' : `application_secret:${principal.secretId}`;

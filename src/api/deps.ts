@@ -1,0 +1,36 @@
+import type { Pool } from 'pg';
+import type { Config } from '../config/load.ts';
+import type { HandleCommand } from '../eventstore/command-handler.ts';
+import type { GroupCommit } from '../eventstore/group-commit.ts';
+import type { LogReader } from '../eventstore/read.ts';
+import type { ConfigurationCache } from '../projections/configuration/cache.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { WorkListQueries } from '../worklist/pending-delivery.ts';
+import type { Authenticate } from './auth/authenticate.ts';
+import type { Ingest } from './ingest/ingest.ts';
+
+/** One thing the service stands on, asked by `/readyz`. */
+export type ReadinessCheck = { readonly name: string; readonly check: () => Promise<void> };
+
+/** All that routes are built from; made once by the composition root. */
+export type ApiDeps = {
+  readonly config: Config;
+  readonly version: string;
+  /** For queries; acts as `posthorn_app`. */
+  readonly pool: Pool;
+  readonly partitions: number;
+  readonly log: GroupCommit;
+  readonly reader: LogReader;
+  readonly handle: HandleCommand;
+  readonly configuration: ConfigurationCache;
+  readonly workList: WorkListQueries;
+  readonly vault: Vault;
+  readonly ingest: Ingest;
+  readonly authenticate: Authenticate;
+  readonly onIngested: (result: 'accepted' | 'repeated' | 'refused') => void;
+  readonly metrics: () => Promise<{ contentType: string; text: string }>;
+  readonly readiness: readonly ReadinessCheck[];
+  /** Ed25519 public keys by id, `whpk_` form, and hex for Hook0's `/instance`. */
+  readonly publicKeys: readonly { readonly id: string; readonly whpk: string; readonly hex: string }[];
+  readonly now: () => Date;
+};

@@ -1,0 +1,49 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { jsonDepthExceeds } from '../../domain/event/payload.ts';
+import { Problem } from '../problems.ts';
+
+/** Lists and objects within each other. */
+export const JSON_DEPTH_MAX = 64;
+
+/** The text of each request body, for who needs a part of it exactly as written. */
+const texts = new WeakMap<FastifyRequest, string>();
+
+/** The request body as it came, decoded. */
+export const bodyText = (request: FastifyRequest): string => texts.get(request) ?? '';
+
+const parse = (bytes: Buffer): { text: string; value: unknown } => {
+  if (bytes.length === 0) throw new Problem('JsonPayload', 'The request body is empty; send a JSON object.');
+  if (!isUtf8(bytes)) throw new Problem('JsonPayload', 'The request body is not UTF-8.');
+  const text = bytes.toString('utf8');
+  if (jsonDepthExceeds(text, JSON_DEPTH_MAX))
+    throw new Problem('JsonPayload', `The request body is nested deeper than ${JSON_DEPTH_MAX} levels.`);
+  try {
+    return { text, value: text.includes('__proto__') ? JSON.parse(text, refuseProto) : JSON.parse(text) };
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    // The parser's message quotes the body, which has no place in an answer that is logged elsewhere.
+    throw new Problem('JsonPayload', 'The request body is not JSON.');
+  }
+};
+
+/** A key that would reach the prototype of an object when copied; within payloads that are strings it is left alone. */
+const refuseProto = (key: string, value: unknown): unknown => {
+  if (key === '__proto__')
+    throw new Problem('JsonPayload', 'The request body has a key `__proto__`, which is not allowed.');
+  return value;
+};
+
+/** Reads `application/json` and nothing else; every refusal is a problem. */
+export const registerJsonBody = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    try {
+      const { text, value } = parse(bytes as Buffer);
+      texts.set(request, text);
+      done(null, value);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+};

@@ -1,0 +1,285 @@
+import { hash } from 'node:crypto';
+import { deliveryDecider } from '../../domain/delivery/decider.ts';
+import type { DeliveryEvent, Scheduled } from '../../domain/delivery/events.ts';
+import { DomainError } from '../../domain/errors.ts';
+import { eventDecider } from '../../domain/event/decider.ts';
+import type { EventEvent, IngestedEvent, PayloadContentType } from '../../domain/event/events.ts';
+import { deliveryId, uuidv7 } from '../../domain/event/ids.ts';
+import type { DomainEventMetadata } from '../../domain/metadata.ts';
+import type { GroupCommit } from '../../eventstore/group-commit.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
+import type { LogReader } from '../../eventstore/read.ts';
+import type { Append, StreamAppend, Write } from '../../eventstore/types.ts';
+import type {
+  ApplicationConfiguration,
+  SubscriptionConfiguration,
+} from '../../projections/configuration/application-configuration.ts';
+import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
+import { addPayload } from '../../worklist/payload.ts';
+import { addPending, type PendingDelivery } from '../../worklist/pending-delivery.ts';
+
+/** What a producer asks for, validated and authenticated. */
+export type IngestRequest = {
+  readonly applicationId: string;
+  /** Undefined when the producer leaves the choice to us. */
+  readonly eventId: string | undefined;
+  readonly eventType: string;
+  readonly contentType: PayloadContentType;
+  readonly body: Buffer;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly occurredAt: string | null;
+  readonly actor: string;
+  /** The secret that opened the door, when it was one of the application: it may have been deleted since. */
+  readonly applicationSecretId: string | undefined;
+  readonly requestId: string;
+  readonly ip: string;
+};
+
+export type Ingested = {
+  readonly applicationId: string;
+  readonly eventId: string;
+  readonly receivedAt: string;
+  /** True when the same content had been ingested under this id before: the first answer is given again. */
+  readonly isRepeat: boolean;
+  readonly deliveries: number;
+};
+
+/** The application secret was deleted while the request was under way. */
+export class SecretRevoked extends Error {}
+
+/** Routings of one event that may be overtaken by changes of the configuration. */
+const ROUTINGS_MAX = 50;
+
+export type IngestDeps = {
+  readonly log: GroupCommit;
+  readonly reader: LogReader;
+  readonly configuration: ConfigurationCache;
+  readonly partitions: number;
+  readonly now: () => Date;
+};
+
+export type Ingest = (request: IngestRequest) => Promise<Ingested>;
+
+/**
+ * Accepts an event: one commit holds EventIngested, an AttemptScheduled and a row of the work list per matching
+ * subscription, and the payload. The commit is refused when the configuration it was routed with is not the newest, and
+ * the event is routed again.
+ */
+export const createIngest = ({ log, reader, configuration, partitions, now }: IngestDeps): Ingest => {
+  /** A refusal must not come from a stale copy, an acceptance cannot: the commit checks it. */
+  const configurationFor = async (request: IngestRequest): Promise<ApplicationConfiguration> => {
+    const accepts = (found: ApplicationConfiguration | undefined): found is ApplicationConfiguration =>
+      found?.eventTypes.has(request.eventType) === true &&
+      (request.applicationSecretId === undefined || found.secretIds.has(request.applicationSecretId));
+    const cached = await configuration.application(request.applicationId);
+    if (accepts(cached)) return cached;
+    const fresh = await configuration.freshApplication(request.applicationId);
+    if (!fresh)
+      throw new DomainError(
+        'NotFound',
+        `There is no application ${request.applicationId}; check the id, or create it first.`,
+      );
+    if (request.applicationSecretId !== undefined && !fresh.secretIds.has(request.applicationSecretId))
+      throw new SecretRevoked();
+    if (!fresh.eventTypes.has(request.eventType))
+      throw new DomainError(
+        'EventTypeDoesNotExist',
+        `Application ${request.applicationId} has no active event type ${request.eventType}; create it with POST /api/v1/event_types first.`,
+      );
+    return fresh;
+  };
+
+  const repeatOf = async (
+    request: IngestRequest,
+    eventId: string,
+    sha256: string,
+    streamId: string,
+    partition: number,
+  ): Promise<Ingested> => {
+    const history = (await reader.readStream(streamId, { partition })) as unknown as EventEvent[];
+    const state = history.reduce(eventDecider.evolve, eventDecider.initialState());
+    // Throws when the content is not the same; otherwise nothing is left to decide.
+    eventDecider.decide(
+      {
+        type: 'IngestEvent',
+        data: { ...contentOf(request, eventId, sha256), organizationId: '', configurationPosition: 0, deliveries: 0 },
+        metadata: { now: now() },
+      },
+      state,
+    );
+    const first = history[0];
+    if (first?.type !== 'EventIngested') throw new Error(`Stream ${streamId} does not begin with EventIngested.`);
+    const { receivedAt, deliveries } = first.data;
+    return { applicationId: request.applicationId, eventId, receivedAt, isRepeat: true, deliveries };
+  };
+
+  return async (request) => {
+    const partition = partitionOf(request.applicationId, partitions);
+    const payloadSha256 = hash('sha256', request.body, 'hex');
+    for (let routing = 0; routing < ROUTINGS_MAX; routing += 1) {
+      const routedWith = await configurationFor(request);
+      const receivedAt = now();
+      const eventId = request.eventId ?? uuidv7(receivedAt.getTime());
+      const streamId = `event:${request.applicationId}:${eventId}`;
+      const matched = routedWith.routes.match(request);
+      const event: IngestedEvent = {
+        ...contentOf(request, eventId, payloadSha256),
+        organizationId: routedWith.organizationId,
+        receivedAt: receivedAt.toISOString(),
+        configurationPosition: routedWith.configurationPosition,
+        deliveries: matched.length,
+      };
+      const result = await log.append(
+        appendOf({ request, event, routedWith, matched, streamId, partition, partitions }),
+      );
+      switch (result.kind) {
+        case 'appended': {
+          const { receivedAt: at, deliveries } = event;
+          return { applicationId: request.applicationId, eventId, receivedAt: at, isRepeat: false, deliveries };
+        }
+        case 'version-conflict':
+          return repeatOf(request, eventId, payloadSha256, streamId, partition);
+        case 'configuration-moved':
+          await configuration.freshApplication(request.applicationId);
+          break;
+        default:
+          throw new Error(`An ingest was refused as ${result.kind}, which it never asked for.`);
+      }
+    }
+    throw new Error(
+      `The configuration of application ${request.applicationId} changed ${ROUTINGS_MAX} times during one ingest.`,
+    );
+  };
+};
+
+const contentOf = (request: IngestRequest, eventId: string, payloadSha256: string) => ({
+  applicationId: request.applicationId,
+  eventId,
+  eventType: request.eventType,
+  payloadContentType: request.contentType,
+  payloadSha256,
+  payloadBytes: request.body.length,
+  labels: request.labels,
+  metadata: request.metadata,
+  occurredAt: request.occurredAt,
+  ip: request.ip,
+});
+
+type Routed = {
+  readonly request: IngestRequest;
+  readonly event: IngestedEvent;
+  readonly routedWith: ApplicationConfiguration;
+  readonly matched: readonly SubscriptionConfiguration[];
+  readonly streamId: string;
+  readonly partition: number;
+  readonly partitions: number;
+};
+
+const appendOf = ({ request, event, routedWith, matched, streamId, partition, partitions }: Routed): Append => {
+  const metadata: DomainEventMetadata = {
+    actor: request.actor,
+    causationId: request.requestId,
+    correlationId: event.eventId,
+    ip: request.ip,
+  };
+  const scheduled = matched.map((subscription) => firstAttempt(event, subscription, partitions, request.body));
+  const streams: StreamAppend[] = [
+    {
+      streamId,
+      partition,
+      expectedVersion: request.eventId === undefined ? 'new' : 0,
+      events: [{ type: 'EventIngested', data: event }],
+    },
+    ...scheduled.map(({ stream }) => stream),
+  ];
+  const writes: Write[] = [
+    addPayload({
+      partition,
+      applicationId: event.applicationId,
+      eventId: event.eventId,
+      receivedAt: event.receivedAt,
+      body: request.body,
+    }),
+    ...scheduled.map(({ write }) => write),
+  ];
+  return {
+    streams,
+    metadata,
+    routedWith: { partition, configurationPosition: routedWith.configurationPosition },
+    writes,
+  };
+};
+
+/** The delivery that a freshly ingested event owes one subscription, with its first attempt due at once. */
+const firstAttempt = (
+  event: IngestedEvent,
+  subscription: SubscriptionConfiguration,
+  partitions: number,
+  body: Buffer,
+): { stream: StreamAppend; write: Write } => {
+  const { applicationId, organizationId, eventId, eventType, receivedAt } = event;
+  const { subscriptionId } = subscription;
+  const now = new Date(receivedAt);
+  const decided = deliveryDecider.decide(
+    {
+      type: 'ScheduleDelivery',
+      data: {
+        deliveryId: deliveryId({ applicationId, eventId, subscriptionId, receivedAt }),
+        applicationId,
+        organizationId,
+        eventId,
+        subscriptionId,
+        eventType,
+        attemptId: uuidv7(now.getTime()),
+        trigger: 'ingest',
+      },
+      metadata: { now },
+    },
+    deliveryDecider.initialState(),
+  );
+  const [domainEvent] = [decided].flat() as DeliveryEvent[];
+  if (domainEvent?.type !== 'AttemptScheduled') throw new Error(`No attempt was scheduled for event ${eventId}.`);
+  const partition = partitionOf(subscriptionId, partitions);
+  const pending = pendingOf(domainEvent.data, { partition, streamVersion: 1, event });
+  return {
+    stream: {
+      streamId: `delivery:${pending.deliveryId}`,
+      partition,
+      // Its id follows from the event's, which the same append proves to be new.
+      expectedVersion: 'new',
+      events: [{ type: domainEvent.type, data: domainEvent.data, attachment: { pending, body } }],
+    },
+    write: addPending(pending),
+  };
+};
+
+/** The row of the work list for an attempt that was scheduled. */
+export const pendingOf = (
+  scheduled: Scheduled,
+  {
+    partition,
+    streamVersion,
+    event,
+  }: {
+    partition: number;
+    streamVersion: number;
+    event: Pick<IngestedEvent, 'receivedAt' | 'payloadContentType' | 'configurationPosition'>;
+  },
+): PendingDelivery => ({
+  partition,
+  deliveryId: scheduled.deliveryId,
+  subscriptionId: scheduled.subscriptionId,
+  applicationId: scheduled.applicationId,
+  organizationId: scheduled.organizationId,
+  eventId: scheduled.eventId,
+  eventType: scheduled.eventType,
+  contentType: event.payloadContentType,
+  attemptId: scheduled.attemptId,
+  attemptNumber: scheduled.attemptNumber,
+  retryCount: scheduled.retryCount,
+  streamVersion,
+  receivedAt: event.receivedAt,
+  dueAt: scheduled.dueAt,
+  configurationPosition: event.configurationPosition,
+});

@@ -1,0 +1,184 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { PayloadContentType } from '../../domain/event/events.ts';
+import { payloadBytes } from '../../domain/event/payload.ts';
+import { authorize } from '../auth/authorize.ts';
+import { actorOf, type Principal } from '../auth/principal.ts';
+import type { ApiDeps } from '../deps.ts';
+import { bodyText } from '../http/body.ts';
+import { toProblem } from '../http/errors.ts';
+import { entries, text, uuid } from '../http/strings.ts';
+import { Problem, problemDocument } from '../problems.ts';
+import { type Ingested, type IngestRequest, SecretRevoked } from './ingest.ts';
+import { rawElements, rawMember } from './raw-values.ts';
+
+/** As characters of base64, which is what 512 KiB become. */
+const PAYLOAD_CHARACTERS_MAX = 699_050;
+const EVENTS_MAX = 1_000;
+/** Twice the payload in base64 would not fit a larger one anyway; the batch carries many. */
+export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+
+export const EventBody = z
+  .object({
+    application_id: uuid().optional().describe('May be left out with the secret of an application.'),
+    event_id: uuid()
+      .optional()
+      .describe('Names the event for ever; sent again with equal content it is not ingested again.'),
+    event_type: text(1, 200).describe('Two or more parts joined by dots, as created with POST /event_types.'),
+    payload: z
+      .unknown()
+      .describe(
+        'The body to deliver: a string, or with application/json any JSON value, which is sent exactly as written.',
+      ),
+    payload_content_type: text(1, 100).optional().describe('application/json unless given.'),
+    metadata: entries('metadata', 0).nullish().describe('Kept with the event, not delivered.'),
+    labels: entries('labels', 0).optional().describe('What subscriptions select by.'),
+    occurred_at: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine((event) => event.payload !== undefined, { path: ['payload'], message: 'is required' });
+type EventBody = z.output<typeof EventBody>;
+
+const Accepted = z.object({ application_id: z.string(), event_id: z.string(), received_at: z.string() });
+const Outcome = z.object({
+  status: z.number().int(),
+  event: Accepted.optional(),
+  problem: z.unknown().optional(),
+});
+const Batch = z.object({ events: z.array(z.unknown()).min(1).max(EVENTS_MAX) });
+
+const acceptedOf = ({ applicationId, eventId, receivedAt }: Ingested) => ({
+  application_id: applicationId,
+  event_id: eventId,
+  received_at: receivedAt,
+});
+
+const applicationFor = (body: EventBody, principal: Principal): string => {
+  if (body.application_id !== undefined) return body.application_id;
+  if (principal.kind === 'application_secret') return principal.applicationId;
+  throw new Problem('Validation', 'application_id: is required with this token', {
+    validation: { application_id: [{ code: 'required', message: 'is required with this token', params: {} }] },
+  });
+};
+
+/** `raw` is the JSON text that the event was read from: a payload that is not a string is cut out of it as written. */
+const bytesOf = (body: EventBody, raw: () => string, bytesMax: number): Buffer => {
+  const contentType = body.payload_content_type ?? 'application/json';
+  const isText = typeof body.payload === 'string';
+  if (isText && (body.payload as string).length > PAYLOAD_CHARACTERS_MAX) throw tooLarge(bytesMax);
+  const payload = isText || contentType !== 'application/json' ? body.payload : (rawMember(raw(), 'payload') ?? 'null');
+  const bytes = payloadBytes(contentType, payload);
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+  return bytes;
+};
+
+const tooLarge = (bytesMax: number): Problem =>
+  new Problem('Validation', `payload: must have at most ${bytesMax} bytes`, {
+    validation: {
+      payload: [{ code: 'too-big', message: `must have at most ${bytesMax} bytes`, params: { max: bytesMax } }],
+    },
+  });
+
+/** `POST /event` with its batch form; the hot path of the product. */
+export const ingestRoutes =
+  ({ ingest, authenticate, config, onIngested }: ApiDeps): FastifyPluginAsyncZod =>
+  async (app) => {
+    const accept = async (
+      body: EventBody,
+      raw: () => string,
+      principal: Principal,
+      requestId: string,
+      ip: string,
+    ): Promise<Ingested> => {
+      const applicationId = applicationFor(body, principal);
+      authorize(principal, 'event:ingest', { applicationId });
+      const request: IngestRequest = {
+        applicationId,
+        eventId: body.event_id,
+        eventType: body.event_type,
+        contentType: (body.payload_content_type ?? 'application/json') as PayloadContentType,
+        body: bytesOf(body, raw, config.payloadBytesMax),
+        labels: body.labels ?? {},
+        metadata: body.metadata ?? {},
+        occurredAt: body.occurred_at === undefined ? null : new Date(body.occurred_at).toISOString(),
+        actor: actorOf(principal),
+        applicationSecretId: principal.kind === 'application_secret' ? principal.secretId : undefined,
+        requestId,
+        ip,
+      };
+      try {
+        const ingested = await ingest(request);
+        onIngested(ingested.isRepeat ? 'repeated' : 'accepted');
+        return ingested;
+      } catch (error) {
+        onIngested('refused');
+        if (error instanceof SecretRevoked)
+          throw new Problem('AuthInvalidApplicationSecret', 'The application secret was deleted.', { cause: error });
+        throw error;
+      }
+    };
+
+    const single = {
+      schema: {
+        tags: ['Events'],
+        summary: 'Ingest an event',
+        description:
+          'Answers 201 once the event and an attempt for every matching subscription are committed durably, or 200 with the first answer when the same event was ingested before.',
+        body: EventBody,
+        response: { 200: Accepted, 201: Accepted },
+      },
+    };
+    app.post('/event', single, async (request, reply) => {
+      const principal = await authenticate(request);
+      const ingested = await accept(request.body, () => bodyText(request), principal, String(request.id), request.ip);
+      return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
+    });
+
+    app.post(
+      '/events',
+      {
+        bodyLimit: BATCH_BYTES_MAX,
+        schema: {
+          tags: ['Events'],
+          summary: 'Ingest an event, or up to 1,000',
+          description:
+            'Takes what POST /event takes, or `{"events": [...]}`: then answers 200 with an outcome for each, in order.',
+          body: z.union([Batch, EventBody]),
+          response: { 200: z.union([z.object({ outcomes: z.array(Outcome) }), Accepted]), 201: Accepted },
+        },
+      },
+      async (request, reply) => {
+        const principal = await authenticate(request);
+        const requestId = String(request.id);
+        const { body } = request;
+        if (!('events' in body)) {
+          const ingested = await accept(body, () => bodyText(request), principal, requestId, request.ip);
+          return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
+        }
+        let raws: string[] | undefined;
+        const rawOf = (index: number): string => {
+          raws ??= rawElements(bodyText(request), 'events');
+          return raws[index] ?? 'null';
+        };
+        const outcomes = await Promise.all(
+          body.events.map(async (candidate, index) => {
+            try {
+              const ingested = await accept(
+                EventBody.parse(candidate),
+                () => rawOf(index),
+                principal,
+                requestId,
+                request.ip,
+              );
+              return { status: ingested.isRepeat ? 200 : 201, event: acceptedOf(ingested) };
+            } catch (error) {
+              const problem = toProblem(error);
+              if (problem.status >= 500)
+                request.log.error({ err: problem.cause ?? error, problem: problem.id }, 'an event of a batch failed');
+              return { status: problem.status, problem: problemDocument(problem) };
+            }
+          }),
+        );
+        return { outcomes };
+      },
+    );
+  };

@@ -1,0 +1,49 @@
+import type { ApplicationEvent } from './application/events.ts';
+import type { DeliveryEvent } from './delivery/events.ts';
+import type { EventEvent } from './event/events.ts';
+import type { EventTypeEvent } from './event-type/events.ts';
+import type { OrganizationEvent } from './organization/events.ts';
+import type { SubscriptionEvent } from './subscription/events.ts';
+
+/** Every domain event Posthorn appends. */
+export type AnyDomainEvent =
+  | OrganizationEvent
+  | ApplicationEvent
+  | EventTypeEvent
+  | SubscriptionEvent
+  | EventEvent
+  | DeliveryEvent;
+
+/** The newest schema version of each type; a type missing here does not compile. */
+export const SCHEMA_VERSIONS: Readonly<Record<AnyDomainEvent['type'], number>> = {
+  OrganizationCreated: 1,
+  OrganizationRenamed: 1,
+  OrganizationDeleted: 1,
+  ApplicationCreated: 1,
+  ApplicationRenamed: 1,
+  ApplicationDeleted: 1,
+  ApplicationSecretCreated: 1,
+  ApplicationSecretRenamed: 1,
+  ApplicationSecretDeleted: 1,
+  EventTypeCreated: 1,
+  EventTypeDeactivated: 1,
+  EventTypeReactivated: 1,
+  SubscriptionCreated: 1,
+  SubscriptionReplaced: 1,
+  SubscriptionEnabled: 1,
+  SubscriptionDisabled: 1,
+  SubscriptionSecretRotated: 1,
+  SubscriptionDeleted: 1,
+  EventIngested: 1,
+  EventReplayed: 1,
+  AttemptScheduled: 1,
+  AttemptRescheduled: 1,
+  AttemptSucceeded: 1,
+  AttemptFailed: 1,
+  DeliveryDeadLettered: 1,
+  DeliveryCancelled: 1,
+};
+
+/** False for what a newer release wrote: whoever folds the log has to stop there, since skipping it would be wrong. */
+export const isUnderstood = ({ type, schemaVersion }: { type: string; schemaVersion: number }): boolean =>
+  Object.hasOwn(SCHEMA_VERSIONS, type) && schemaVersion <= SCHEMA_VERSIONS[type as AnyDomainEvent['type']];

@@ -1,0 +1,172 @@
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import { flush, GuardUndone } from './flush.ts';
+import { type Append, type AppendResult, type RecordedEvent, StoreUnavailable } from './types.ts';
+
+/** Appends of one flush at most: past some hundreds a larger batch gains little and holds the heads longer. */
+const FLUSH_APPENDS_MAX = 500;
+/** Domain events of one flush at most, unless a single append has more. */
+const FLUSH_EVENTS_MAX = 4_000;
+/** Transactions Postgres itself asks to repeat: serialization failure, deadlock. */
+const REPEATABLE = new Set(['40001', '40P01']);
+const REPEATS_MAX = 5;
+/** A line break in a stream id would shift the columns of a batch. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+const UNPRINTABLE = /[\u0000-\u001f]/;
+
+type Waiting = {
+  readonly append: Append;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** Sees the domain events of a commit, in position order per log partition; must not throw. */
+export type CommitListener = (events: readonly RecordedEvent[]) => void;
+
+export type GroupCommit = {
+  /** Resolves once committed durably, or refused; rejects with StoreUnavailable when the outcome is not known. */
+  append(append: Append): Promise<AppendResult>;
+  onCommit(listener: CommitListener): void;
+  /** Appends waiting for their flush. */
+  waiting(): number;
+  /** Resolves when everything that was asked for so far is settled. */
+  drained(): Promise<void>;
+};
+
+/**
+ * SQLSTATE classes that say nothing about what was asked for: 08 connection, 25 transaction state (a timeout ended it),
+ * 53 no resources, 55 lock not to be had, 57 an operator or a shutdown.
+ */
+const PASSING = /^(08|25|53|55|57)/;
+
+/**
+ * True when trying again alone can help or shows the culprit: Postgres refused a value, or our own code threw before the
+ * commit was sent. A broken connection is neither, and its commit may have happened.
+ */
+const isSomebodysFault = (error: unknown): boolean =>
+  error instanceof DatabaseError
+    ? !PASSING.test(error.code ?? '')
+    : error instanceof TypeError || error instanceof RangeError || error instanceof GuardUndone;
+
+const unavailable = (cause: unknown): StoreUnavailable =>
+  cause instanceof StoreUnavailable
+    ? cause
+    : new StoreUnavailable('The database broke off; whether the append was committed is not known.', { cause });
+
+/** The next flush: in order of arrival, and one append at least however large it is. */
+const takeBatch = (queue: Waiting[]): Waiting[] => {
+  let events = 0;
+  let count = 0;
+  while (count < queue.length && count < FLUSH_APPENDS_MAX) {
+    const size = queue[count]?.append.streams.reduce((sum, stream) => sum + stream.events.length, 0) ?? 0;
+    if (count > 0 && events + size > FLUSH_EVENTS_MAX) break;
+    events += size;
+    count += 1;
+  }
+  return queue.splice(0, count);
+};
+
+/**
+ * Gathers concurrent appends and writes them together: the next flush starts when the last one has returned, never on a
+ * timer, so that a lone append waits for nobody and a crowd shares one commit.
+ */
+export const createGroupCommit = ({ pool }: { pool: Pool }): GroupCommit => {
+  const queue: Waiting[] = [];
+  const listeners: CommitListener[] = [];
+  let running = false;
+  let idle = Promise.withResolvers<void>();
+  idle.resolve();
+
+  const announce = (results: readonly AppendResult[]): void => {
+    const events = results.flatMap((result) => (result.kind === 'appended' ? result.events : []));
+    if (events.length === 0) return;
+    for (const listener of listeners) {
+      try {
+        listener(events);
+      } catch (error) {
+        // A listener that throws is a bug; the commit stands and must be answered, the bug must stay loud.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  };
+
+  const transact = async (appends: readonly Append[]): Promise<AppendResult[]> => {
+    let client: PoolClient;
+    try {
+      client = await pool.connect();
+    } catch (cause) {
+      throw new StoreUnavailable('The database gave no connection; nothing was written.', { cause });
+    }
+    try {
+      const results = await flush(client, appends);
+      client.release();
+      return results;
+    } catch (error) {
+      // A connection in doubt is closed, which rolls back whatever it had not committed.
+      await client.query('ROLLBACK').then(
+        () => client.release(),
+        () => client.release(true),
+      );
+      throw error;
+    }
+  };
+
+  const attempt = async (appends: readonly Append[]): Promise<AppendResult[]> => {
+    for (let repeat = 0; ; repeat += 1) {
+      try {
+        return await transact(appends);
+      } catch (error) {
+        if (error instanceof DatabaseError && REPEATABLE.has(error.code ?? '') && repeat < REPEATS_MAX) continue;
+        throw error;
+      }
+    }
+  };
+
+  const settle = async (batch: readonly Waiting[]): Promise<void> => {
+    let results: AppendResult[];
+    try {
+      results = await attempt(batch.map(({ append }) => append));
+    } catch (error) {
+      if (!isSomebodysFault(error)) {
+        for (const { reject } of batch) reject(unavailable(error));
+        return;
+      }
+      if (batch.length === 1) {
+        batch[0]?.reject(error);
+        return;
+      }
+      // One of them cannot be written: each goes alone, so that only the culprit fails.
+      for (const waiting of batch) await settle([waiting]);
+      return;
+    }
+    announce(results);
+    results.forEach((result, index) => {
+      batch[index]?.resolve(result);
+    });
+  };
+
+  const run = async (): Promise<void> => {
+    running = true;
+    idle = Promise.withResolvers<void>();
+    // One turn of the event loop, so that everything parsed from the sockets in this turn shares the commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (queue.length > 0) await settle(takeBatch(queue));
+    running = false;
+    idle.resolve();
+  };
+
+  return {
+    append: (append) =>
+      new Promise((resolve, reject) => {
+        for (const { streamId } of append.streams)
+          if (UNPRINTABLE.test(streamId))
+            throw new TypeError(`Stream id ${JSON.stringify(streamId)} has a control character.`);
+        queue.push({ append, resolve, reject });
+        if (!running) void run();
+      }),
+    onCommit: (listener) => listeners.push(listener),
+    waiting: () => queue.length,
+    drained: () => idle.promise,
+  };
+};

@@ -1,0 +1,139 @@
+import type { Pool, PoolClient } from 'pg';
+import type { DomainEventMetadata } from '../domain/metadata.ts';
+import { arrayLiteral } from './statements.ts';
+import type { RecordedEvent } from './types.ts';
+import { type Upcasters, upcast } from './upcasters.ts';
+
+type Queryable = Pick<Pool | PoolClient, 'query'>;
+
+type EventRow = {
+  partition_no: number;
+  position: number;
+  stream_id: string;
+  stream_version: number;
+  type: string;
+  schema_version: number;
+  data: Record<string, unknown>;
+  metadata: DomainEventMetadata;
+  recorded_ms: number;
+};
+
+const COLUMNS = `partition_no, position::float8 AS position, stream_id, stream_version, type, schema_version, data, metadata,
+  (extract(epoch FROM recorded_at) * 1000)::float8 AS recorded_ms`;
+
+const READ_STREAM = `
+  SELECT ${COLUMNS} FROM domain_event
+  WHERE partition_no = ANY($1::smallint[]) AND stream_id = $2 AND stream_version >= $3 AND stream_version <= $4
+  ORDER BY stream_version
+  LIMIT $5`;
+const READ_STREAMS = `
+  SELECT ${COLUMNS} FROM domain_event
+  WHERE (partition_no, stream_id) IN (SELECT * FROM unnest($1::smallint[], string_to_array($2, E'\\n')))
+  ORDER BY partition_no, stream_id, stream_version`;
+const STREAM_VERSION = `
+  SELECT max(stream_version) AS stream_version FROM domain_event WHERE partition_no = $1 AND stream_id = $2`;
+const READ_FORWARDS = `
+  SELECT ${COLUMNS} FROM domain_event
+  WHERE partition_no = $1 AND position > $2
+  ORDER BY position
+  LIMIT $3`;
+const READ_BACKWARDS = `
+  SELECT ${COLUMNS} FROM domain_event
+  WHERE partition_no = $1 AND position < $2
+  ORDER BY position DESC
+  LIMIT $3`;
+const READ_HEADS = `
+  SELECT partition_no, position::float8 AS position, configuration_position::float8 AS configuration_position
+  FROM log_head ORDER BY partition_no`;
+
+export type HeadPosition = {
+  readonly partition: number;
+  readonly position: number;
+  readonly configurationPosition: number;
+};
+
+export type LogReader = {
+  /** In order of version, from and to inclusive. Without `partition` every log partition is asked. */
+  readStream(
+    streamId: string,
+    options?: { partition?: number; fromVersion?: number; toVersion?: number; limit?: number },
+  ): Promise<RecordedEvent[]>;
+  readStreams(streams: readonly { partition: number; streamId: string }[]): Promise<RecordedEvent[]>;
+  /** 0 when the stream does not exist. */
+  streamVersion(streamId: string, partition: number): Promise<number>;
+  /** The domain events after a position, oldest first. */
+  readPartition(partition: number, afterPosition: number, limit: number): Promise<RecordedEvent[]>;
+  /** The domain events before a position, newest first. */
+  readPartitionBackwards(partition: number, beforePosition: number, limit: number): Promise<RecordedEvent[]>;
+  heads(): Promise<HeadPosition[]>;
+};
+
+const ALL = 2 ** 31 - 1;
+
+export const createLogReader = ({
+  db,
+  partitions,
+  upcasters = {},
+}: {
+  db: Queryable;
+  partitions: number;
+  upcasters?: Upcasters;
+}): LogReader => {
+  const everyPartition = arrayLiteral(Array.from({ length: partitions }, (_, partition) => partition));
+  const events = async (name: string, text: string, values: unknown[]): Promise<RecordedEvent[]> => {
+    const { rows } = await db.query<EventRow>({ name, text, values });
+    return rows.map((row) =>
+      upcast(
+        {
+          partition: row.partition_no,
+          position: row.position,
+          streamId: row.stream_id,
+          streamVersion: row.stream_version,
+          type: row.type,
+          schemaVersion: row.schema_version,
+          data: row.data,
+          metadata: row.metadata,
+          recordedAtMs: row.recorded_ms,
+        },
+        upcasters,
+      ),
+    );
+  };
+  return {
+    readStream: (streamId, { partition, fromVersion = 1, toVersion = ALL, limit = ALL } = {}) =>
+      events('read_stream', READ_STREAM, [
+        partition === undefined ? everyPartition : arrayLiteral([partition]),
+        streamId,
+        fromVersion,
+        toVersion,
+        limit,
+      ]),
+    readStreams: (streams) =>
+      events('read_streams', READ_STREAMS, [
+        arrayLiteral(streams.map(({ partition }) => partition)),
+        streams.map(({ streamId }) => streamId).join('\n'),
+      ]),
+    streamVersion: async (streamId, partition) => {
+      const { rows } = await db.query<{ stream_version: number | null }>({
+        name: 'stream_version',
+        text: STREAM_VERSION,
+        values: [partition, streamId],
+      });
+      return rows[0]?.stream_version ?? 0;
+    },
+    readPartition: (partition, after, limit) => events('read_forwards', READ_FORWARDS, [partition, after, limit]),
+    readPartitionBackwards: (partition, before, limit) =>
+      events('read_backwards', READ_BACKWARDS, [partition, before, limit]),
+    heads: async () => {
+      const { rows } = await db.query<{ partition_no: number; position: number; configuration_position: number }>({
+        name: 'read_heads',
+        text: READ_HEADS,
+      });
+      return rows.map((row) => ({
+        partition: row.partition_no,
+        position: row.position,
+        configurationPosition: row.configuration_position,
+      }));
+    },
+  };
+};

@@ -1,0 +1,107 @@
+import { createPrivateKey, createPublicKey, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import type { Pool } from 'pg';
+import { readInstance } from './initialise.ts';
+
+/** The state of every log partition at one moment, signed: kept elsewhere, it shows a log that was rewritten since. */
+export type SignedCheckpoint = {
+  readonly checkpointId: string;
+  /** The exact text that was signed. */
+  readonly heads: string;
+  readonly keyId: string;
+  /** Ed25519 over the UTF-8 bytes of `heads`, base64. */
+  readonly signature: string;
+  readonly signedAt: string;
+};
+
+type SignedHeads = {
+  readonly instanceId: string;
+  readonly signedAt: string;
+  readonly heads: readonly { readonly partition: number; readonly position: number; readonly hash: string }[];
+};
+
+/** DER prefix of a PKCS#8 Ed25519 key (RFC 8410 section 7), before the 32 bytes of the seed. */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+export type SigningKey = { readonly id: string; readonly key: Buffer };
+
+const privateKeyOf = ({ key }: SigningKey): KeyObject =>
+  createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, key]), format: 'der', type: 'pkcs8' });
+
+const READ_HEADS = `SELECT partition_no, position::float8 AS position, encode(hash, 'hex') AS hash FROM log_head ORDER BY partition_no`;
+const KEEP = `
+  INSERT INTO log_checkpoint (checkpoint_id, heads, key_id, signature, signed_at)
+  VALUES ($1, $2::json, $3, decode($4, 'base64'), $5)`;
+const READ_KEPT = `
+  SELECT checkpoint_id, heads::text AS heads, key_id, encode(signature, 'base64') AS signature, signed_at
+  FROM log_checkpoint ORDER BY signed_at`;
+const BLOCK_HASH = `SELECT encode(block_hash, 'hex') AS hash FROM domain_event WHERE partition_no = $1 AND position = $2`;
+
+/** Signs all heads as they stand, keeps the statement beside the log and returns it to be kept elsewhere too. */
+export const signCheckpoint = async (pool: Pool, key: SigningKey, now: Date): Promise<SignedCheckpoint> => {
+  const { instanceId } = await readInstance(pool);
+  const { rows } = await pool.query<{ partition_no: number; position: number; hash: string }>(READ_HEADS);
+  const signed: SignedHeads = {
+    instanceId,
+    signedAt: now.toISOString(),
+    heads: rows.map((row) => ({ partition: row.partition_no, position: row.position, hash: row.hash })),
+  };
+  const heads = JSON.stringify(signed);
+  const signature = sign(null, Buffer.from(heads), privateKeyOf(key)).toString('base64');
+  const checkpoint = { checkpointId: randomUUID(), heads, keyId: key.id, signature, signedAt: signed.signedAt };
+  await pool.query(KEEP, [checkpoint.checkpointId, heads, key.id, signature, signed.signedAt]);
+  return checkpoint;
+};
+
+/** The checkpoints kept beside the log, oldest first. */
+export const readCheckpoints = async (pool: Pool): Promise<SignedCheckpoint[]> => {
+  const { rows } = await pool.query<{
+    checkpoint_id: string;
+    heads: string;
+    key_id: string;
+    signature: string;
+    signed_at: Date;
+  }>(READ_KEPT);
+  return rows.map((row) => ({
+    checkpointId: row.checkpoint_id,
+    heads: row.heads,
+    keyId: row.key_id,
+    signature: row.signature,
+    signedAt: row.signed_at.toISOString(),
+  }));
+};
+
+/**
+ * What speaks against a checkpoint: a signature that does not fit, another instance, or a log partition that no longer has
+ * the hash it had then. Empty when nothing does. A key that is not in `keys` any more is itself a finding.
+ */
+export const checkCheckpoint = async (
+  pool: Pool,
+  checkpoint: SignedCheckpoint,
+  keys: readonly SigningKey[],
+): Promise<string[]> => {
+  const name = `Checkpoint ${checkpoint.checkpointId}`;
+  const key = keys.find(({ id }) => id === checkpoint.keyId);
+  if (!key)
+    return [`${name} is signed with key ${checkpoint.keyId}, which is not among POSTHORN_BISCUIT_PRIVATE_KEYS.`];
+  const genuine = verify(
+    null,
+    Buffer.from(checkpoint.heads),
+    createPublicKey(privateKeyOf(key)),
+    Buffer.from(checkpoint.signature, 'base64'),
+  );
+  if (!genuine) return [`${name} does not carry a genuine signature of key ${key.id}.`];
+  const signed = JSON.parse(checkpoint.heads) as SignedHeads;
+  const { instanceId } = await readInstance(pool);
+  if (signed.instanceId !== instanceId)
+    return [`${name} belongs to instance ${signed.instanceId}, this log to ${instanceId}.`];
+  const findings: string[] = [];
+  for (const { partition, position, hash } of signed.heads) {
+    if (position === 0) continue;
+    const { rows } = await pool.query<{ hash: string | null }>(BLOCK_HASH, [partition, position]);
+    if (rows[0]?.hash !== hash)
+      findings.push(
+        `${name}: log partition ${partition} had hash ${hash} at position ${position}, and has ${rows[0]?.hash ?? 'none'} now.`,
+      );
+  }
+  return findings;
+};

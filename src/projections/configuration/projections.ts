@@ -1,0 +1,223 @@
+import type { ApplicationEvent } from '../../domain/application/events.ts';
+import type { EventTypeEvent } from '../../domain/event-type/events.ts';
+import type { OrganizationEvent } from '../../domain/organization/events.ts';
+import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
+import type { RecordedEvent, RunQuery } from '../../eventstore/types.ts';
+import type { Projection, ProjectionTarget } from '../projection.ts';
+
+/** What one domain event changes: a statement and its values. */
+type Change = readonly [sql: string, values: unknown[]];
+type Of<E extends { type: string; data: unknown }> = E & Pick<RecordedEvent, 'partition' | 'position'>;
+
+const inlineProjection = <E extends { type: string; data: unknown }>(
+  name: string,
+  canHandle: readonly E['type'][],
+  changeOf: (event: Of<E>, table: (name: string) => string) => Change | undefined,
+): Projection => ({
+  name,
+  version: 1,
+  tables: [name],
+  canHandle,
+  mode: 'inline',
+  apply: async (batch: readonly RecordedEvent[], { run, table }: ProjectionTarget) => {
+    for (const event of batch) {
+      if (!canHandle.includes(event.type)) continue;
+      const change = changeOf(event as unknown as Of<E>, table);
+      if (change) await run(...(change as [string, unknown[]]));
+    }
+  },
+});
+
+export const organizationProjection = inlineProjection<OrganizationEvent>(
+  'organization',
+  ['OrganizationCreated', 'OrganizationRenamed', 'OrganizationDeleted'],
+  ({ type, data, partition, position }, table) => {
+    switch (type) {
+      case 'OrganizationCreated':
+        return [
+          `INSERT INTO ${table('organization')} (organization_id, name, created_at, partition_no, position) VALUES ($1, $2, $3, $4, $5)`,
+          [data.organizationId, data.name, data.createdAt, partition, position],
+        ];
+      case 'OrganizationRenamed':
+        return [
+          `UPDATE ${table('organization')} SET name = $2, position = $3 WHERE organization_id = $1`,
+          [data.organizationId, data.name, position],
+        ];
+      case 'OrganizationDeleted':
+        return [
+          `UPDATE ${table('organization')} SET deleted_at = $2, position = $3 WHERE organization_id = $1`,
+          [data.organizationId, data.deletedAt, position],
+        ];
+    }
+  },
+);
+
+type ApplicationChange = Extract<
+  ApplicationEvent,
+  { type: 'ApplicationCreated' | 'ApplicationRenamed' | 'ApplicationDeleted' }
+>;
+type SecretChange = Exclude<ApplicationEvent, ApplicationChange>;
+
+export const applicationProjection = inlineProjection<ApplicationChange>(
+  'application',
+  ['ApplicationCreated', 'ApplicationRenamed', 'ApplicationDeleted'],
+  ({ type, data, partition, position }, table) => {
+    switch (type) {
+      case 'ApplicationCreated':
+        return [
+          `INSERT INTO ${table('application')} (application_id, organization_id, name, created_at, partition_no, position)
+           VALUES ($1, $2, $3, $4, $5, $6)`,
+          [data.applicationId, data.organizationId, data.name, data.createdAt, partition, position],
+        ];
+      case 'ApplicationRenamed':
+        return [
+          `UPDATE ${table('application')} SET name = $2, position = $3 WHERE application_id = $1`,
+          [data.applicationId, data.name, position],
+        ];
+      case 'ApplicationDeleted':
+        return [
+          `UPDATE ${table('application')} SET deleted_at = $2, position = $3 WHERE application_id = $1`,
+          [data.applicationId, data.deletedAt, position],
+        ];
+    }
+  },
+);
+
+export const applicationSecretProjection = inlineProjection<SecretChange>(
+  'application_secret',
+  ['ApplicationSecretCreated', 'ApplicationSecretRenamed', 'ApplicationSecretDeleted'],
+  ({ type, data, partition, position }, table) => {
+    switch (type) {
+      case 'ApplicationSecretCreated':
+        return [
+          `INSERT INTO ${table('application_secret')}
+             (secret_id, application_id, organization_id, name, token_sha256, created_at, partition_no, position)
+           VALUES ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8)`,
+          [
+            data.secretId,
+            data.applicationId,
+            data.organizationId,
+            data.name,
+            data.tokenSha256,
+            data.createdAt,
+            partition,
+            position,
+          ],
+        ];
+      case 'ApplicationSecretRenamed':
+        return [
+          `UPDATE ${table('application_secret')} SET name = $2, position = $3 WHERE secret_id = $1`,
+          [data.secretId, data.name, position],
+        ];
+      case 'ApplicationSecretDeleted':
+        return [
+          `UPDATE ${table('application_secret')} SET deleted_at = $2, position = $3 WHERE secret_id = $1`,
+          [data.secretId, data.deletedAt, position],
+        ];
+    }
+  },
+);
+
+export const eventTypeProjection = inlineProjection<EventTypeEvent>(
+  'event_type',
+  ['EventTypeCreated', 'EventTypeDeactivated', 'EventTypeReactivated'],
+  ({ type, data, partition, position }, table) => {
+    const set = (isActive: boolean, at: string): Change => [
+      `UPDATE ${table('event_type')} SET is_active = $3, updated_at = $4, position = $5 WHERE application_id = $1 AND name = $2`,
+      [data.applicationId, data.name, isActive, at, position],
+    ];
+    switch (type) {
+      case 'EventTypeCreated':
+        return [
+          `INSERT INTO ${table('event_type')}
+             (application_id, organization_id, name, is_active, created_at, updated_at, partition_no, position)
+           VALUES ($1, $2, $3, true, $4, $4, $5, $6)`,
+          [data.applicationId, data.organizationId, data.name, data.createdAt, partition, position],
+        ];
+      case 'EventTypeDeactivated':
+        return set(false, data.deactivatedAt);
+      case 'EventTypeReactivated':
+        return set(true, data.reactivatedAt);
+    }
+  },
+);
+
+export const subscriptionProjection = inlineProjection<SubscriptionEvent>(
+  'subscription',
+  [
+    'SubscriptionCreated',
+    'SubscriptionReplaced',
+    'SubscriptionEnabled',
+    'SubscriptionDisabled',
+    'SubscriptionSecretRotated',
+    'SubscriptionDeleted',
+  ],
+  ({ type, data, partition, position }, table) => {
+    const id = data.subscriptionId;
+    switch (type) {
+      case 'SubscriptionCreated':
+        return [
+          `INSERT INTO ${table('subscription')}
+             (subscription_id, application_id, organization_id, is_enabled, settings, secret_id, created_at, updated_at, partition_no, position)
+           VALUES ($1, $2, $3, $4, $5::json, $6, $7, $7, $8, $9)`,
+          [
+            id,
+            data.applicationId,
+            data.organizationId,
+            data.settings.isEnabled,
+            JSON.stringify(data.settings),
+            data.secretId,
+            data.createdAt,
+            partition,
+            position,
+          ],
+        ];
+      case 'SubscriptionReplaced':
+        return [
+          `UPDATE ${table('subscription')} SET settings = $2::json, updated_at = $3, position = $4 WHERE subscription_id = $1`,
+          [id, JSON.stringify(data.settings), data.replacedAt, position],
+        ];
+      case 'SubscriptionEnabled':
+        return [
+          `UPDATE ${table('subscription')} SET is_enabled = true, disabled_reason = NULL, updated_at = $2, position = $3
+           WHERE subscription_id = $1`,
+          [id, data.enabledAt, position],
+        ];
+      case 'SubscriptionDisabled':
+        return [
+          `UPDATE ${table('subscription')}
+           SET is_enabled = false, disabled_reason = $2, disabled_position = $4, updated_at = $3, position = $4
+           WHERE subscription_id = $1`,
+          [id, data.reason, data.disabledAt, position],
+        ];
+      case 'SubscriptionSecretRotated':
+        return [
+          `UPDATE ${table('subscription')}
+           SET secret_id = $2, previous_secret_id = $3, previous_valid_until = $4, updated_at = $5, position = $6
+           WHERE subscription_id = $1`,
+          [id, data.secretId, data.previousSecretId, data.previousValidUntil, data.rotatedAt, position],
+        ];
+      case 'SubscriptionDeleted':
+        return [
+          `UPDATE ${table('subscription')} SET deleted_at = $2, disabled_position = $3, updated_at = $2, position = $3
+           WHERE subscription_id = $1`,
+          [id, data.deletedAt, position],
+        ];
+    }
+  },
+);
+
+/** All tables of the configuration, each with its projection. */
+export const configurationProjections: readonly Projection[] = [
+  organizationProjection,
+  applicationProjection,
+  applicationSecretProjection,
+  eventTypeProjection,
+  subscriptionProjection,
+];
+
+/** Keeps the configuration in step with the log: for the `project` of an append. */
+export const projectConfiguration = async (events: readonly RecordedEvent[], run: RunQuery): Promise<void> => {
+  const target: ProjectionTarget = { run, table: (name) => name };
+  for (const projection of configurationProjections) await projection.apply(events, target);
+};

@@ -1,0 +1,336 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/load.ts';
+import type { Role } from '../config/schema.ts';
+import type { Secrets } from '../config/secrets.ts';
+import { prepareEd25519Key } from '../domain/signature/keys.ts';
+import { type Subscription, subscriptionDecider } from '../domain/subscription/decider.ts';
+import type { SubscriptionCommand, SubscriptionEvent } from '../domain/subscription/events.ts';
+import { createCommandHandler } from '../eventstore/command-handler.ts';
+import { createGroupCommit } from '../eventstore/group-commit.ts';
+import { createLeaseKeeper, expireAllLeases, type LeaseKeeper } from '../eventstore/leases.ts';
+import { partitionOf } from '../eventstore/partition.ts';
+import { createAppPool } from '../eventstore/pool.ts';
+import { createLogReader, type HeadPosition } from '../eventstore/read.ts';
+import { createWake } from '../eventstore/wake.ts';
+import type { SubscriptionConfiguration } from '../projections/configuration/application-configuration.ts';
+import { createConfigurationCache } from '../projections/configuration/cache.ts';
+import { projectConfiguration } from '../projections/configuration/projections.ts';
+import type { Projection } from '../projections/projection.ts';
+import { createProjectionRunner, type ProjectionRunner } from '../projections/runner.ts';
+import { createVault } from '../vault/vault.ts';
+import { createEngine, type Engine } from '../worker/delivery/engine.ts';
+import { createFollower, type Follower } from '../worker/delivery/follower.ts';
+import { createPayloadLoader } from '../worker/delivery/payloads.ts';
+import { createRequestBuilder } from '../worker/delivery/request.ts';
+import { createSender, type Sender } from '../worker/send/send.ts';
+import { createWorkListQueries } from '../worklist/pending-delivery.ts';
+import { createMetrics, type Metrics, observe } from './metrics.ts';
+
+/** Between two looks at all heads: the truth behind every hint. */
+const HEADS_POLL_MS = 500;
+const DAYS_AHEAD = 16;
+const MAINTENANCE_MS = 3_600_000;
+
+export type NodeOptions = {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly url: string;
+  readonly partitions: number;
+  readonly roles: readonly Role[];
+  /** True when no other process can hold a lease: then those left over are freed at once. */
+  readonly isAlone: boolean;
+  readonly logger: Logger;
+  readonly projections: readonly Projection[];
+  readonly version: string;
+};
+
+/** All that the roles of one process share. */
+export type Core = ReturnType<typeof createCore>;
+
+export const createCore = ({ url, partitions, secrets, logger }: NodeOptions) => {
+  const appendPool = createAppPool({ url, max: 2, name: 'append' });
+  const queryPool = createAppPool({ url, max: 10, name: 'query' });
+  const log = createGroupCommit({ pool: appendPool });
+  const reader = createLogReader({ db: queryPool, partitions });
+  const onError = (error: unknown): void =>
+    logger.error({ err: error }, 'background work failed; it will be tried again');
+  const configuration = createConfigurationCache({ pool: queryPool, onError });
+  const vault = createVault({ pool: queryPool, keys: secrets.encryptionKeys });
+  const handle = createCommandHandler({ log, reader });
+  const workList = createWorkListQueries({ pool: queryPool });
+  log.onCommit(configuration.noticeCommit);
+  return { appendPool, queryPool, log, reader, configuration, vault, handle, workList, onError };
+};
+
+const leaseLog = (logger: Logger, processor: string) => (what: string, partition: number, epoch: number) =>
+  logger.debug({ processor, partition, epoch }, what);
+
+type WorkerRole = {
+  readonly leases: LeaseKeeper;
+  readonly engine: Engine;
+  readonly follower: Follower;
+  readonly sender: Sender;
+};
+
+const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): WorkerRole => {
+  const { config, secrets, partitions, logger } = options;
+  const { log, configuration, vault, workList, reader, queryPool, onError } = core;
+  const [signingKey] = secrets.biscuitPrivateKeys;
+  if (!signingKey) throw new Error('POSTHORN_BISCUIT_PRIVATE_KEYS names no key.');
+  const sender = createSender({
+    allowCidrs: config.allowTargetCidrs,
+    allowHttp: config.allowHttpTargets,
+    dnsServers: config.dnsServers,
+    timeoutMs: config.attemptTimeoutMs,
+    userAgent: `posthorn/${options.version}`,
+  });
+  const note = leaseLog(logger, 'delivery');
+  const leases = createLeaseKeeper({
+    pool: queryPool,
+    processor: 'delivery',
+    partitions,
+    leaseMs: config.leaseMs,
+    fencesLog: true,
+    events: {
+      onTaken: async ({ partition, epoch }) => {
+        note('log partition taken', partition, epoch);
+        const head = (await reader.heads()).find((other) => other.partition === partition);
+        engine.own(partition, epoch);
+        // Not awaited: a long work list must not hold up the next renewal.
+        follower.take(partition, head?.position ?? 0).catch(onError);
+      },
+      onLost: ({ partition, epoch }) => {
+        logger.warn({ processor: 'delivery', partition, epoch }, 'lease of a log partition lost');
+        follower.leave(partition);
+        engine.disown(partition).catch(onError);
+      },
+      onRelease: async ({ partition, epoch }) => {
+        note('log partition given back', partition, epoch);
+        follower.leave(partition);
+        await engine.disown(partition);
+      },
+      onError,
+    },
+  });
+  const engine = createEngine({
+    log,
+    leases,
+    configuration,
+    sender,
+    partitions,
+    buildRequest: createRequestBuilder({
+      vault,
+      signatureHeader: config.signatureHeader,
+      signatureV0: config.signatureV0,
+      ed25519Key: prepareEd25519Key(signingKey.key),
+    }),
+    loadPayload: createPayloadLoader({ pool: queryPool, partitions }),
+    disableSubscription: (subscription) => disableAsGone(core, subscription, partitions),
+    retrySchedule: config.retrySchedule,
+    limits: {
+      inFlightMax: config.concurrency,
+      inFlightPerApplicationMax: Math.max(1, Math.ceil(config.concurrency / 4)),
+      inFlightPerSubscriptionMax: config.subscriptionConcurrency,
+    },
+    metrics: {
+      recorded: (outcome, totalMs) => {
+        metrics.deliveries.inc({ outcome });
+        metrics.attemptSeconds.observe(totalMs / 1000);
+      },
+      late: () => metrics.lateResults.inc(),
+    },
+    onError: (error, context) =>
+      logger.error({ err: error, ...context }, 'a delivery could not be attempted; it will be tried again'),
+  });
+  const follower = createFollower({ engine, workList, configuration, databaseNow: leases.databaseNow, onError });
+  log.onCommit(follower.noticeCommit);
+  return { leases, engine, follower, sender };
+};
+
+const disableAsGone = async (
+  { handle }: Core,
+  subscription: SubscriptionConfiguration,
+  partitions: number,
+): Promise<void> => {
+  const { subscriptionId, applicationId, organizationId } = subscription;
+  await handle<Subscription, SubscriptionCommand, SubscriptionEvent>(
+    subscriptionDecider,
+    { streamId: `subscription:${subscriptionId}`, partition: partitionOf(applicationId, partitions) },
+    {
+      type: 'DisableSubscription',
+      data: { subscriptionId, applicationId, organizationId, reason: 'gone' },
+      metadata: { now: new Date() },
+    },
+    { actor: 'system:worker', causationId: `subscription:${subscriptionId}`, correlationId: subscriptionId },
+    () => ({ movesConfiguration: true, project: projectConfiguration }),
+  );
+};
+
+type ProjectorRole = { readonly leases: LeaseKeeper; readonly runners: readonly ProjectionRunner[] };
+
+const createProjectorRole = ({ projections, partitions, config, logger }: NodeOptions, core: Core): ProjectorRole => {
+  const { queryPool, reader, log, onError } = core;
+  const runners = projections
+    .filter(({ mode }) => mode === 'async')
+    .map((projection) => createProjectionRunner({ pool: queryPool, reader, projection, onError }));
+  const note = leaseLog(logger, 'projector');
+  const leases = createLeaseKeeper({
+    pool: queryPool,
+    processor: 'projector',
+    partitions,
+    leaseMs: config.leaseMs,
+    events: {
+      onTaken: ({ partition, epoch }) => {
+        note('log partition taken', partition, epoch);
+        for (const runner of runners) runner.take(partition).catch(onError);
+      },
+      onLost: ({ partition }) => {
+        for (const runner of runners) runner.leave(partition);
+      },
+      onRelease: async ({ partition }) => {
+        for (const runner of runners) runner.leave(partition);
+      },
+      onError,
+    },
+  });
+  log.onCommit((events) => {
+    for (const runner of runners) runner.noticeCommit(events);
+  });
+  return { leases, runners };
+};
+
+export type Node = {
+  readonly core: Core;
+  readonly metrics: Metrics;
+  readonly worker: WorkerRole | undefined;
+  readonly projector: ProjectorRole | undefined;
+  /** Stops taking work, lets what is in flight end (at most `shutdownTimeoutMs`), gives everything back. */
+  stop(): Promise<void>;
+};
+
+/** Starts the background roles of a process; the API is put on top by the composition root. */
+export const startNode = async (options: NodeOptions): Promise<Node> => {
+  const { roles, url, logger, config } = options;
+  const core = createCore(options);
+  const metrics = createMetrics();
+  const { onError } = core;
+  if (options.isAlone) await expireAllLeases(core.queryPool);
+  await core.configuration.notice(await core.reader.heads());
+  const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics) : undefined;
+  const projector = roles.includes('projector') ? createProjectorRole(options, core) : undefined;
+
+  const notice = (heads: readonly HeadPosition[]): void => {
+    core.configuration.notice(heads).catch(onError);
+    worker?.follower.notice(heads);
+    for (const runner of projector?.runners ?? []) runner.notice(heads);
+  };
+  const watch = createHeadWatch(core, notice);
+  const wake = createWake({ url, onWake: watch.look, onError });
+  core.log.onCommit((events) => wake.announce(new Set(events.map(({ partition }) => partition))));
+
+  const maintain = (): Promise<unknown> =>
+    core.queryPool.query(`SELECT posthorn_make_days((clock_timestamp() AT TIME ZONE 'UTC')::date - 1, $1)`, [
+      DAYS_AHEAD,
+    ]);
+  await maintain();
+  const maintenance = setInterval(() => maintain().catch(onError), MAINTENANCE_MS);
+  maintenance.unref();
+
+  await projector?.leases.start();
+  await worker?.leases.start();
+  worker?.follower.start();
+  observeNode(metrics, core, worker, projector);
+
+  return {
+    core,
+    metrics,
+    worker,
+    projector,
+    stop: async () => {
+      clearInterval(maintenance);
+      worker?.follower.stop();
+      const timeout = new Promise<void>((resolve) => setTimeout(resolve, config.shutdownTimeoutMs).unref());
+      await Promise.race([worker?.leases.stop(), timeout]);
+      watch.stop();
+      await projector?.leases.stop();
+      for (const runner of projector?.runners ?? []) await runner.stop();
+      await wake.stop();
+      await core.log.drained();
+      await worker?.sender.close().catch(onError);
+      await Promise.all([core.appendPool.end(), core.queryPool.end()]);
+      logger.debug('all roles have stopped');
+    },
+  };
+};
+
+/** Looks at all heads twice a second, and at once when another process says that they have moved. */
+const createHeadWatch = ({ reader, onError }: Core, notice: (heads: readonly HeadPosition[]) => void) => {
+  let timer: NodeJS.Timeout | undefined;
+  let looking = false;
+  let again = false;
+  let stopped = false;
+  const look = (): void => {
+    if (stopped) return;
+    if (looking) {
+      again = true;
+      return;
+    }
+    looking = true;
+    clearTimeout(timer);
+    reader
+      .heads()
+      .then(notice)
+      .catch(onError)
+      .finally(() => {
+        looking = false;
+        if (stopped) return;
+        if (again) {
+          again = false;
+          look();
+        } else timer = setTimeout(look, HEADS_POLL_MS);
+      });
+  };
+  look();
+  return {
+    look,
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+};
+
+const observeNode = (
+  metrics: Metrics,
+  core: Core,
+  worker: WorkerRole | undefined,
+  projector: ProjectorRole | undefined,
+): void =>
+  observe(metrics, {
+    inFlight: () => worker?.engine.inFlight() ?? 0,
+    queued: () => worker?.engine.queue.queued ?? 0,
+    appendsWaiting: () => core.log.waiting(),
+    leases: () => [
+      ...(worker ? [{ processor: 'delivery', held: worker.leases.held().length }] : []),
+      ...(projector ? [{ processor: 'projector', held: projector.leases.held().length }] : []),
+    ],
+    lags: () => (projector?.runners ?? []).map((runner) => ({ projection: runner.projection.name, lag: runner.lag() })),
+    parked: () =>
+      (projector?.runners ?? []).map((runner) => ({
+        projection: runner.projection.name,
+        parked: runner.parked().size,
+      })),
+    workList: () => core.workList.count(),
+    pools: () =>
+      (
+        [
+          ['append', core.appendPool],
+          ['query', core.queryPool],
+        ] as const
+      ).map(([pool, { totalCount, idleCount, waitingCount }]) => ({
+        pool,
+        total: totalCount,
+        idle: idleCount,
+        waiting: waitingCount,
+      })),
+  });

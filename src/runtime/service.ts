@@ -1,0 +1,133 @@
+import { createPublicKey } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import { createAuthenticate } from '../api/auth/authenticate.ts';
+import type { ApiDeps } from '../api/deps.ts';
+import { createIngest } from '../api/ingest/ingest.ts';
+import { createApi } from '../api/server.ts';
+import type { Config } from '../config/load.ts';
+import type { Secrets } from '../config/secrets.ts';
+import { prepareEd25519Key, whpkOf } from '../domain/signature/keys.ts';
+import { signCheckpoint } from '../eventstore/signed-heads.ts';
+import { asyncProjections } from '../projections/index.ts';
+import { type Node, startNode } from './node.ts';
+
+/** Between two signed statements of the log's heads. */
+const CHECKPOINT_MS = 3_600_000;
+
+export type ServiceOptions = {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly url: string;
+  readonly partitions: number;
+  readonly isAlone: boolean;
+  readonly version: string;
+  readonly logger?: Logger;
+};
+
+export type Service = {
+  /** Where the API listens; undefined without that role. */
+  readonly address: string | undefined;
+  readonly node: Node;
+  readonly stop: () => Promise<void>;
+};
+
+export const createLogger = (config: Config): Logger =>
+  pino({
+    level: config.logLevel,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    // What a database error quotes may be a payload: only its kind and message are logged.
+    serializers: {
+      err: (error: Error & { code?: string; cause?: unknown }) => ({
+        type: error?.name,
+        code: error?.code,
+        message: error?.message,
+        stack: error?.stack,
+        cause: error?.cause instanceof Error ? `${error.cause.name}: ${error.cause.message}` : undefined,
+      }),
+    },
+  });
+
+const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
+  const { config, secrets, partitions, version } = options;
+  const { queryPool, log, reader, handle, configuration, workList, vault } = node.core;
+  const now = (): Date => new Date();
+  const { registry, eventsIngested } = node.metrics;
+  return {
+    config,
+    version,
+    pool: queryPool,
+    partitions,
+    log,
+    reader,
+    handle,
+    configuration,
+    workList,
+    vault,
+    ingest: createIngest({ log, reader, configuration, partitions, now }),
+    authenticate: createAuthenticate({ pool: queryPool, masterKey: secrets.masterKey, now }),
+    onIngested: (result) => eventsIngested.inc({ result }),
+    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    readiness: [
+      { name: 'database', check: async () => void (await queryPool.query('SELECT 1')) },
+      {
+        name: 'projections',
+        check: async () => {
+          const stopped = (node.projector?.runners ?? []).flatMap((runner) => [...runner.parked().values()]);
+          if (stopped[0]) throw new Error(stopped[0]);
+        },
+      },
+    ],
+    publicKeys: secrets.biscuitPrivateKeys.map(({ id, key }) => {
+      const privateKey = prepareEd25519Key(key);
+      const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+      return { id, whpk: whpkOf(privateKey), hex: der.subarray(-32).toString('hex') };
+    }),
+    now,
+  };
+};
+
+/** Starts the roles of this process, and stops them in the order that loses nothing. */
+export const startService = async (options: ServiceOptions): Promise<Service> => {
+  const { config, secrets, url, partitions, isAlone, version } = options;
+  const logger = options.logger ?? createLogger(config);
+  const node = await startNode({
+    config,
+    secrets,
+    url,
+    partitions,
+    isAlone,
+    version,
+    logger,
+    roles: config.roles,
+    projections: asyncProjections,
+  });
+  let app: FastifyInstance | undefined;
+  let address: string | undefined;
+  try {
+    if (config.roles.includes('api')) {
+      app = await createApi(apiDeps(options, node), logger);
+      address = await app.listen({ host: config.host, port: config.port });
+    }
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  const [signingKey] = secrets.biscuitPrivateKeys;
+  const checkpoint = async (): Promise<void> => {
+    if (signingKey) await signCheckpoint(node.core.queryPool, signingKey, new Date());
+  };
+  const timer = setInterval(() => checkpoint().catch(node.core.onError), CHECKPOINT_MS);
+  return {
+    address,
+    node,
+    stop: async () => {
+      clearInterval(timer);
+      // Requests under way are answered first: what they append is still delivered or left in the work list.
+      await app?.close();
+      if (config.roles.includes('api')) await checkpoint().catch(node.core.onError);
+      await node.stop();
+    },
+  };
+};

@@ -1,0 +1,47 @@
+import type { Pool } from 'pg';
+import { partitionOf } from '../../eventstore/partition.ts';
+import { findPayloads } from '../../worklist/payload.ts';
+import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
+
+type Waiting = {
+  readonly pending: PendingDelivery;
+  readonly resolve: (body: Buffer | undefined) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+const BATCH_MAX = 100;
+
+/** Loads payloads that were not handed over in memory; those asked for in the same turn share a query. */
+export const createPayloadLoader = ({ pool, partitions }: { pool: Pool; partitions: number }) => {
+  let waiting: Waiting[] = [];
+
+  const load = async (batch: readonly Waiting[]): Promise<void> => {
+    try {
+      const bodies = await findPayloads(
+        pool,
+        batch.map(({ pending }) => ({
+          partition: partitionOf(pending.applicationId, partitions),
+          applicationId: pending.applicationId,
+          eventId: pending.eventId,
+          receivedAt: pending.receivedAt,
+        })),
+      );
+      for (const { pending, resolve } of batch) resolve(bodies.get(`${pending.applicationId}:${pending.eventId}`));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  };
+
+  const flush = (): void => {
+    const all = waiting;
+    waiting = [];
+    for (let at = 0; at < all.length; at += BATCH_MAX) void load(all.slice(at, at + BATCH_MAX));
+  };
+
+  /** Undefined when the payload was dropped. */
+  return (pending: PendingDelivery): Promise<Buffer | undefined> =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push({ pending, resolve, reject });
+    });
+};

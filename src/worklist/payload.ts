@@ -1,0 +1,76 @@
+import type { Pool } from 'pg';
+import { arrayLiteral } from '../eventstore/statements.ts';
+import type { BatchStatement, Write } from '../eventstore/types.ts';
+
+export type PayloadRow = {
+  readonly partition: number;
+  readonly applicationId: string;
+  readonly eventId: string;
+  /** ISO instant; its UTC day names the partition. */
+  readonly receivedAt: string;
+  readonly body: Buffer;
+};
+
+/** The first ten characters of an ISO instant are its UTC day. */
+export const dayOf = (instant: string): string => instant.slice(0, 10);
+
+/** Lengths of the bodies, and the bodies one after the other: one binary parameter needs no escaping at all. */
+export const concatenated = (bodies: readonly Buffer[]): { offsets: string; lengths: string; all: Buffer } => {
+  let offset = 1;
+  const offsets = bodies.map((body) => {
+    const at = offset;
+    offset += body.length;
+    return at;
+  });
+  return {
+    offsets: arrayLiteral(offsets),
+    lengths: arrayLiteral(bodies.map((body) => body.length)),
+    all: Buffer.concat(bodies),
+  };
+};
+
+const INSERT: BatchStatement<PayloadRow> = {
+  name: 'payload',
+  sql: `
+    INSERT INTO payload (day, partition_no, application_id, event_id, body)
+    SELECT day, partition_no, application_id, event_id, substring($5::bytea FROM start FOR length)
+    FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[], $6::integer[], $7::integer[])
+      AS p (day, partition_no, application_id, event_id, start, length)`,
+  parameters: (rows) => {
+    const bodies = concatenated(rows.map((row) => row.body));
+    return [
+      arrayLiteral(rows.map((row) => dayOf(row.receivedAt))),
+      arrayLiteral(rows.map((row) => row.partition)),
+      arrayLiteral(rows.map((row) => row.applicationId)),
+      arrayLiteral(rows.map((row) => row.eventId)),
+      bodies.all,
+      bodies.offsets,
+      bodies.lengths,
+    ];
+  },
+};
+
+/** Stores the exact bytes of an event once, in the append that ingests it. */
+export const addPayload = (row: PayloadRow): Write => ({ statement: INSERT as BatchStatement<unknown>, row });
+
+export type PayloadKey = Omit<PayloadRow, 'body'>;
+
+const FIND = `
+  SELECT p.application_id, p.event_id, p.body
+  FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[]) AS k (day, partition_no, application_id, event_id)
+  JOIN payload AS p USING (day, partition_no, application_id, event_id)`;
+
+/** The payloads behind the keys, by `<application id>:<event id>`; one that was dropped is missing. */
+export const findPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Promise<Map<string, Buffer>> => {
+  const { rows } = await pool.query<{ application_id: string; event_id: string; body: Buffer }>({
+    name: 'find_payloads',
+    text: FIND,
+    values: [
+      arrayLiteral(keys.map((key) => dayOf(key.receivedAt))),
+      arrayLiteral(keys.map((key) => key.partition)),
+      arrayLiteral(keys.map((key) => key.applicationId)),
+      arrayLiteral(keys.map((key) => key.eventId)),
+    ],
+  });
+  return new Map(rows.map((row) => [`${row.application_id}:${row.event_id}`, row.body]));
+};

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+/** Where to write the results as JSON, too; .ci/run counts with it. */
+const report = process.env.POSTHORN_TEST_REPORT;
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.spec.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    pool: 'forks',
+    maxWorkers: 2, // One database server serves them all; more workers measure the machine, not the code.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
