@@ -15,12 +15,7 @@ export type FailureReason =
   | 'invalid_target'
   | 'payload_missing';
 
-export type DeadLetterReason =
-  | 'retries_exhausted'
-  | 'gone'
-  | 'blocked_target'
-  | 'payload_missing'
- ;
+export type DeadLetterReason = 'retries_exhausted' | 'gone' | 'blocked_target' | 'payload_missing';
 export type CancelReason = 'subscription_disabled' | 'subscription_deleted' | 'request';
 
 /** Durations of one request in milliseconds with fractions; null where the phase did not take place (a reused socket). */

@@ -59,7 +59,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) throw TOO_LATE;
     this.#controller = controller;
     this.#opening = this.#hand.opened; // None: the socket is a reused one.
-    this.#hand.opened = undefined;
   }
 
   onResponseStarted(): void {

@@ -76,6 +76,16 @@ describe('a name without an address', () => {
     expect(performance.now() - before).toBeLessThan(DEADLINE_MS + 250);
   });
 
+  it('by silence of several servers is no slower for that', async () => {
+    await using first = await startDnsServer({ 'name.test': silence });
+    await using second = await startDnsServer({ 'name.test': silence });
+    const resolver = createResolver({ servers: [first.server, second.server], deadlineMs: DEADLINE_MS });
+    const before = performance.now();
+    await expect(resolver.resolve('name.test')).rejects.toMatchObject({ reason: 'dns' });
+    expect(performance.now() - before).toBeLessThan(DEADLINE_MS + 150);
+    resolver.close();
+  });
+
   it('does not hold up another', async () => {
     const { ask } = await start({ 'hang.test': silence, 'name.test': addresses(['8.8.8.8']) });
     const names = Array.from({ length: 100 }, (_, index) => `hang${index}.test`);

@@ -14,6 +14,7 @@ import {
   largeHeader,
   manyHeaders,
   raw,
+  slow,
   startReceiver,
 } from '#test/support/receivers/index.ts';
 
@@ -33,6 +34,7 @@ const receiver = await startReceiver({
     '/flood-103': endlessInformational(0),
     '/length-1e15': raw('HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\na'),
     '/gigabyte': hugeBody(2 ** 30),
+    '/slow': slow(1_600),
     '/64k': hugeBody(65_536),
     '/64k+1': hugeBody(65_537),
     '/bomb': gzipBomb(50_000_000),
@@ -96,6 +98,11 @@ describe('the deadline', () => {
     expect(Math.abs(outcome.timings.totalMs - took)).toBeLessThan(50);
   });
 
+  // undici's own timers tick every half second, so a shorter wait would not show that they are off.
+  it.concurrent('alone ends a request: a slow answer before it is an answer', async () => {
+    expect(brief(await send('/slow', 5_000))).toBe(200);
+  });
+
   it('frees the sockets too', async () => {
     await Promise.all([send('/hang'), send('/drip-body'), send('/endless-103')]);
     await receiver.waitForQuiet();
@@ -129,6 +136,13 @@ describe('the size', () => {
   it('of a body may be exactly the limit', async () => {
     expect(await send('/64k', 5_000)).toMatchObject({ status: 200, truncated: false, body: { length: 65_536 } });
     expect(await send('/64k+1', 5_000)).toMatchObject({ status: 200, truncated: true, body: { length: 65_536 } });
+  });
+
+  it('of a body is limited by configuration', async () => {
+    const frugal = createSender({ allowCidrs: ['127.0.0.9'], responseBytesMax: 10 });
+    const request = { url: `${receiver.url}/64k`, method: 'POST', headers: {}, body: Buffer.from('{}') };
+    expect(await frugal.send(request)).toMatchObject({ truncated: true, body: Buffer.alloc(10, 'a') });
+    await frugal.close();
   });
 
   it('of headers is bounded', async () => {

@@ -295,12 +295,17 @@ describe('connections', () => {
     const closing = createSender({ allowCidrs: ['127.0.0.9'] });
     const outcome = closing.send(to(held.url));
     await held.waitFor(1);
-    const closed = closing.close();
+    const order: string[] = [];
+    const closed = closing.close().then(() => order.push('closed'));
     await expect(closing.send(to(held.url))).rejects.toThrow('closed');
     release();
     expect(brief(await outcome)).toBe(200);
+    order.push('answered');
     await closed;
+    expect(order).toEqual(['answered', 'closed']);
+    const before = performance.now();
     await held.waitForQuiet();
+    expect(performance.now() - before).toBeLessThan(1_000); // At once, and not when keep-alive runs out.
   });
 });
 
