@@ -1,5 +1,6 @@
 import type { Command, Decider, Event } from '@event-driven-io/emmett';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
+import { GuardUndone } from './flush.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { LogReader } from './read.ts';
 import type { Append, AppendResult, RecordedEvent } from './types.ts';
@@ -35,7 +36,8 @@ export const createCommandHandler =
     target: { streamId: string; partition: number },
     command: C | ((state: State) => C),
     metadata: DomainEventMetadata,
-    along: (events: readonly E[], state: State) => Along | Promise<Along> = () => ({}),
+    /** `version` is what the stream has before `events`; called anew at each try, so what it checks is checked again. */
+    along: (events: readonly E[], state: State, version: number) => Along | Promise<Along> = () => ({}),
   ): Promise<Handled<State>> => {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const history = await reader.readStream(target.streamId, { partition: target.partition });
@@ -45,13 +47,14 @@ export const createCommandHandler =
       );
       const decided = [decider.decide(typeof command === 'function' ? command(state) : command, state)].flat() as E[];
       if (decided.length === 0) return { state, events: [] };
+      const version = history.at(-1)?.streamVersion ?? 0;
       const append: Append = {
-        ...(await along(decided, state)),
-        streams: [{ ...target, expectedVersion: history.at(-1)?.streamVersion ?? 0, events: decided }],
+        ...(await along(decided, state, version)),
+        streams: [{ ...target, expectedVersion: version, events: decided }],
         metadata,
       };
-      const result: AppendResult = await log.append(append);
-      if (result.kind === 'appended')
+      const result = await unlessUndone(log.append(append));
+      if (result?.kind === 'appended')
         return {
           state: decided.reduce((folded, event) => decider.evolve(folded, event), state),
           events: result.events,
@@ -59,5 +62,15 @@ export const createCommandHandler =
     }
     throw new TooContended(target.streamId);
   };
+
+/** Undefined for an append that was rolled back because its guard was met and something else refused it. */
+const unlessUndone = async (appending: Promise<AppendResult>): Promise<AppendResult | undefined> => {
+  try {
+    return await appending;
+  } catch (error) {
+    if (error instanceof GuardUndone) return undefined;
+    throw error;
+  }
+};
 
 export type HandleCommand = ReturnType<typeof createCommandHandler>;

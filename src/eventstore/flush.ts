@@ -70,7 +70,7 @@ const groupByStatement = <W extends Write>(
 type Findings = { readonly versions: ReadonlyMap<string, number>; readonly guards: ReadonlyMap<string, number> };
 const NOTHING_FOUND: Findings = { versions: new Map(), guards: new Map() };
 
-/** Looks up the streams whose version is in question and tests the guards, in one round trip or none. */
+/** Looks up the streams whose version is in question and tests the guards, in one statement or none. */
 const probe = async (client: ClientBase, appends: readonly Append[]): Promise<Findings> => {
   const streams = appends.flatMap((append) => append.streams.filter((s) => typeof s.expectedVersion === 'number'));
   const guards = appends.flatMap((append): Guard[] => (append.guard ? [append.guard] : []));
@@ -157,6 +157,44 @@ const record = (
   return rows;
 };
 
+/** Two guards on one key in a batch would both look met: the later one waits for the verdict that the first is over. */
+const repeatedGuards = (appends: readonly Append[]): Set<Append> => {
+  const keys = new Set<string>();
+  const repeated = new Set<Append>();
+  for (const append of appends) {
+    if (!append.guard) continue;
+    if (keys.has(append.guard.key)) repeated.add(append);
+    keys.add(append.guard.key);
+  }
+  return repeated;
+};
+
+const partitionsOf = (appends: readonly Append[]): number[] => {
+  const partitions = new Set<number>();
+  for (const append of appends) {
+    for (const stream of append.streams) partitions.add(stream.partition);
+    if (append.routedWith) partitions.add(append.routedWith.partition);
+    if (append.fence) partitions.add(append.fence.partition);
+  }
+  return [...partitions].sort((a, b) => a - b);
+};
+
+/** What the locks and the look-ups show, from which every verdict follows. */
+type Evidence = { readonly heads: Map<number, Head>; readonly found: Findings };
+
+/**
+ * Takes the locks and looks up in one round trip. Statements run in order, each with a snapshot of its own, so the look-ups
+ * see what was committed before the locks were had.
+ */
+const examine = async (client: ClientBase, appends: readonly Append[]): Promise<Evidence> => {
+  const [, heads, found] = await Promise.all([
+    client.query('BEGIN'),
+    lockHeads(client, partitionsOf(appends)),
+    probe(client, appends),
+  ]);
+  return { heads, found };
+};
+
 /**
  * Writes a batch of appends in one transaction: locks the heads in number order, tests what each append expects, inserts
  * what passes as one block per log partition, and commits. A refused append leaves its neighbours alone.
@@ -165,62 +203,59 @@ const record = (
  * snapshot from before the wait.
  */
 export const flush = async (client: ClientBase, appends: readonly Append[]): Promise<AppendResult[]> => {
-  const partitions = new Set<number>();
-  for (const append of appends) {
-    for (const stream of append.streams) partitions.add(stream.partition);
-    if (append.routedWith) partitions.add(append.routedWith.partition);
-    if (append.fence) partitions.add(append.fence.partition);
+  const repeated = repeatedGuards(appends);
+  const examined = appends.filter((append) => !repeated.has(append));
+  const { heads, found } = await examine(client, examined);
+  const overtaken = examined.filter((append) => append.guard && refusal(append, heads, NONE));
+  if (overtaken.length > 0) {
+    // Their guards have changed rows that are no longer theirs: all of that is taken back, and the rest begins again.
+    await client.query('ROLLBACK');
+    const verdicts = new Map(overtaken.map((append) => [append, refusal(append, heads, NONE) as AppendResult]));
+    const rest = appends.filter((append) => !verdicts.has(append));
+    const others = rest.length > 0 ? await flush(client, rest) : [];
+    return appends.map((append) => verdicts.get(append) ?? (others[rest.indexOf(append)] as AppendResult));
   }
-  const begun = client.query('BEGIN');
-  const [, heads] = await Promise.all([
-    begun,
-    lockHeads(
-      client,
-      [...partitions].sort((a, b) => a - b),
-    ),
-  ]);
-
-  const results: (AppendResult | undefined)[] = appends.map((append) => refusal(append, heads, new Set()));
-  // Two guards on one key in a batch would both look met: the second waits for the verdict that the first one is over.
-  const keys = new Set<string>();
-  appends.forEach(({ guard }, index) => {
-    if (!guard || results[index]) return;
-    if (keys.has(guard.key)) results[index] = { kind: 'guard-refused', key: guard.key };
-    keys.add(guard.key);
-  });
-  const found = await probe(
-    client,
-    appends.filter((_, index) => !results[index]),
-  );
 
   const versions = new Map<string, number>();
   const moved = new Set<number>();
   const rows: EventRow[] = [];
   const writes: Write[] = [];
   const projections: { project: NonNullable<Append['project']>; events: RecordedEvent[] }[] = [];
-  appends.forEach((append, index) => {
-    const verdict = results[index] ?? refusal(append, heads, moved) ?? conflict(append, versions, found);
+  const results = appends.map((append): AppendResult => {
+    if (append.guard && repeated.has(append)) return { kind: 'guard-refused', key: append.guard.key };
+    const verdict = refusal(append, heads, moved) ?? conflict(append, versions, found);
     if (verdict) {
-      // Its guard has already changed the row: that must not be committed without the domain events.
       if (append.guard && found.guards.has(append.guard.key)) throw new GuardUndone(append.guard.key);
-      results[index] = verdict;
-      return;
+      return verdict;
     }
     const recorded = record(append, heads, versions, found);
     if (append.movesConfiguration) for (const { partition } of append.streams) moved.add(partition);
-    rows.push(...recorded);
-    if (append.writes) writes.push(...append.writes);
+    for (const row of recorded) rows.push(row);
+    if (append.writes) for (const write of append.writes) writes.push(write);
     const events = recorded.map(({ event }) => event);
     if (append.project) projections.push({ project: append.project, events });
-    results[index] = { kind: 'appended', events };
+    return { kind: 'appended', events };
   });
   if (rows.length === 0) {
     await client.query('ROLLBACK');
-    return results as AppendResult[];
+    return results;
   }
+  await insert(client, heads, rows, writes, projections);
+  return results;
+};
+
+const NONE: ReadonlySet<number> = new Set();
+
+const insert = async (
+  client: ClientBase,
+  heads: ReadonlyMap<number, Head>,
+  rows: readonly EventRow[],
+  writes: readonly Write[],
+  projections: readonly { project: NonNullable<Append['project']>; events: readonly RecordedEvent[] }[],
+): Promise<void> => {
   chainBlocks(rows, heads);
   const touched = new Set(rows.map(({ event }) => event.partition));
-  await client.query(
+  const inserting = client.query(
     foldWrites([
       { statement: INSERT_DOMAIN_EVENTS as BatchStatement<unknown>, rows },
       {
@@ -230,12 +265,17 @@ export const flush = async (client: ClientBase, appends: readonly Append[]): Pro
       ...groupByStatement(writes),
     ]),
   );
+  if (projections.length === 0) {
+    // Sent together: had the insert failed, this commit would only roll back what is left, and the insert's error stands.
+    await Promise.all([inserting, client.query('COMMIT')]);
+    return;
+  }
+  await inserting;
   for (const { project, events } of projections) await project(events, (sql, values) => client.query(sql, values));
   await client.query('COMMIT');
-  return results as AppendResult[];
 };
 
-/** A guard had its effect but the append was refused for another reason: only an append alone can be refused so. */
+/** A guard had its effect, but its append is refused for a reason found only later: then it must stand alone. */
 export class GuardUndone extends Error {
   constructor(key: string) {
     super(`The guard ${key} was met by an append that is refused for another reason.`);

@@ -28,7 +28,7 @@ export const INSERT_DOMAIN_EVENTS: BatchStatement<EventRow> = {
   sql: `
     INSERT INTO domain_event
       (partition_no, position, recorded_at, stream_version, schema_version, stream_id, type, data, metadata, block_hash, digest)
-    SELECT partition_no, position, to_timestamp(recorded_ms / 1000.0), stream_version, schema_version,
+    SELECT partition_no, position, to_timestamp(recorded_ms::float8 / 1000), stream_version, schema_version,
            stream_id, type, data::json, metadata::json, decode(NULLIF(block_hash, ''), 'hex'), digest
     FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::integer[], $5::smallint[],
                 string_to_array($6, E'\\n'), string_to_array($7, E'\\n'), string_to_array($8, E'\\n'),
@@ -55,7 +55,7 @@ export const MOVE_HEADS: BatchStatement<Head> = {
   sql: `
     UPDATE log_head AS h
     SET position = m.position, hash = decode(m.hash, 'hex'), configuration_position = m.configuration_position,
-        recorded_at = to_timestamp(m.recorded_ms / 1000.0)
+        recorded_at = to_timestamp(m.recorded_ms::float8 / 1000)
     FROM unnest($1::smallint[], $2::bigint[], string_to_array($3, E'\\n'), $4::bigint[], $5::bigint[])
       AS m (partition_no, position, hash, configuration_position, recorded_ms)
     WHERE h.partition_no = m.partition_no`,

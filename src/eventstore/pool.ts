@@ -1,10 +1,28 @@
 import { Pool, type PoolConfig } from 'pg';
 
 /**
+ * For statements that only ever look up by key in tables which grow and shrink by thousands of rows a second: whatever the
+ * statistics of the moment say, the index is right, and one generic plan per statement is enough.
+ */
+export const BY_KEY_ONLY =
+  ' -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan';
+
+/**
  * A pool whose connections act as `posthorn_app`, the role that can append to the log but never change it. The timeouts
  * are those of docs/operations.md: without them a stuck transaction would hold the heads for ever.
  */
-export const createAppPool = ({ url, max, name }: { url: string; max: number; name: string }): Pool => {
+export const createAppPool = ({
+  url,
+  max,
+  name,
+  settings = '',
+}: {
+  url: string;
+  max: number;
+  name: string;
+  /** Further `-c name=value` for every connection. */
+  settings?: string;
+}): Pool => {
   const config: PoolConfig = {
     connectionString: url,
     max,
@@ -12,8 +30,11 @@ export const createAppPool = ({ url, max, name }: { url: string; max: number; na
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    // Statements sent one after the other without waiting share a round trip.
+    pipeline: true,
     options:
-      '-c role=posthorn_app -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s',
+      '-c role=posthorn_app -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s' +
+      settings,
   };
   const pool = new Pool(config);
   // An idle connection that breaks is replaced at the next use, which reports what is wrong.

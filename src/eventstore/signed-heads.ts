@@ -32,7 +32,7 @@ const KEEP = `
   INSERT INTO log_checkpoint (checkpoint_id, heads, key_id, signature, signed_at)
   VALUES ($1, $2::json, $3, decode($4, 'base64'), $5)`;
 const READ_KEPT = `
-  SELECT checkpoint_id, heads::text AS heads, key_id, encode(signature, 'base64') AS signature, signed_at
+  SELECT checkpoint_id, heads::text AS heads, key_id, signature, signed_at
   FROM log_checkpoint ORDER BY signed_at`;
 const BLOCK_HASH = `SELECT encode(block_hash, 'hex') AS hash FROM domain_event WHERE partition_no = $1 AND position = $2`;
 
@@ -58,14 +58,14 @@ export const readCheckpoints = async (pool: Pool): Promise<SignedCheckpoint[]> =
     checkpoint_id: string;
     heads: string;
     key_id: string;
-    signature: string;
+    signature: Buffer;
     signed_at: Date;
   }>(READ_KEPT);
   return rows.map((row) => ({
     checkpointId: row.checkpoint_id,
     heads: row.heads,
     keyId: row.key_id,
-    signature: row.signature,
+    signature: row.signature.toString('base64'),
     signedAt: row.signed_at.toISOString(),
   }));
 };
@@ -75,7 +75,7 @@ export const readCheckpoints = async (pool: Pool): Promise<SignedCheckpoint[]> =
  * the hash it had then. Empty when nothing does. A key that is not in `keys` any more is itself a finding.
  */
 export const checkCheckpoint = async (
-  pool: Pool,
+  pool: Pick<Pool, 'query'>,
   checkpoint: SignedCheckpoint,
   keys: readonly SigningKey[],
 ): Promise<string[]> => {

@@ -2,6 +2,8 @@ import type { Pool } from 'pg';
 import { blockDigest, blockHash, eventDigest, genesisHash, shortDigest } from './chain.ts';
 import { readInstance } from './initialise.ts';
 
+type Queryable = Pick<Pool, 'query'>;
+
 /** Rows fetched at a time: bounds the memory of a verification, whatever the log's size. */
 const READ_ROWS = 5_000;
 
@@ -60,7 +62,7 @@ type PartitionResult = { events: number; blocks: number; fault?: Fault };
  * found by the hash of the block, which names the block's first position.
  */
 const verifyPartition = async (
-  pool: Pool,
+  pool: Queryable,
   instanceId: string,
   head: { partition_no: number; position: number; hash: Buffer },
   onProgress: (events: number) => void,
@@ -115,7 +117,7 @@ const verifyPartition = async (
 
 /** Verifies the whole log. `onProgress` gets the number of domain events checked and to be checked. */
 export const verifyLog = async (
-  pool: Pool,
+  pool: Queryable,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<Verification> => {
   const { instanceId } = await readInstance(pool);

@@ -7,9 +7,14 @@ import type { RecordedEvent, RunQuery } from '../eventstore/types.ts';
 import type { Projection } from './projection.ts';
 
 /** Domain events of one transaction over all partitions, roughly. */
-const BATCH_EVENTS_MAX = 2_000;
-/** Between two batches under load: what comes meanwhile folds into fewer rows and fewer commits. */
-const PACE_MS = 50;
+const BATCH_EVENTS_MAX = 4_000;
+/**
+ * Between two batches: none to speak of when little happens, longer the more the last one held, since what comes meanwhile
+ * folds into fewer rows and fewer commits. A read model stays well within a second of the log.
+ */
+const PACE_MS_MIN = 25;
+const PACE_MS_MAX = 250;
+const PACE_MS_PER_EVENT = 0.25;
 const FAULT_RETRY_MS = 1_000;
 /** SQLSTATE classes of a database that is away or busy, not of a domain event that cannot be applied. */
 const PASSING = /^(08|25|40|53|55|57)/;
@@ -51,6 +56,8 @@ export type ProjectionRunner = {
 type Slice = { readonly tail: Tail; readonly since: number; readonly events: readonly RecordedEvent[] };
 
 class Overtaken extends Error {}
+
+const paceAfter = (events: number): number => Math.min(PACE_MS_MAX, Math.max(PACE_MS_MIN, events * PACE_MS_PER_EVENT));
 
 /**
  * Follows the log for one projection over the partitions it is given. Rows and checkpoints move in one transaction, whose
@@ -152,9 +159,10 @@ export const createProjectionRunner = ({
     }
   };
 
-  const cycle = async (): Promise<void> => {
+  /** How many domain events it took. */
+  const cycle = async (): Promise<number> => {
     const behind = [...tails.values()].filter((tail) => tail.isBehind());
-    if (behind.length === 0) return;
+    if (behind.length === 0) return 0;
     const share = Math.ceil(BATCH_EVENTS_MAX / behind.length);
     const slices: Slice[] = [];
     try {
@@ -164,11 +172,13 @@ export const createProjectionRunner = ({
         if (events.length > 0) slices.push({ tail, since, events });
       }
       if (slices.length > 0) await apply(slices);
+      return slices.reduce((sum, { events }) => sum + events.length, 0);
     } catch (error) {
       if (!(error instanceof Overtaken)) onError(error);
       // Whatever was taken is taken again, from where the checkpoints really are.
       for (const { partition } of behind) if (tails.has(partition)) await open(partition);
       if (!(error instanceof Overtaken)) throw error;
+      return 0;
     }
   };
 
@@ -177,7 +187,7 @@ export const createProjectionRunner = ({
     timer = setTimeout(() => {
       timer = undefined;
       running = cycle().then(
-        () => next(PACE_MS),
+        (events) => next(events >= BATCH_EVENTS_MAX ? 0 : paceAfter(events)),
         () => next(FAULT_RETRY_MS),
       );
     }, inMs);
@@ -201,7 +211,7 @@ export const createProjectionRunner = ({
     noticeCommit: (events) => {
       const byPartition = Map.groupBy(events, ({ partition }) => partition);
       for (const [partition, own] of byPartition) tails.get(partition)?.offer(own);
-      schedule(PACE_MS / 5);
+      schedule(PACE_MS_MIN);
     },
     notice: (heads) => {
       for (const { partition, position } of heads) tails.get(partition)?.hint(position);

@@ -56,9 +56,13 @@ export const addPayload = (row: PayloadRow): Write => ({ statement: INSERT as Ba
 export type PayloadKey = Omit<PayloadRow, 'body'>;
 
 const FIND = `
-  SELECT p.application_id, p.event_id, p.body
+  SELECT k.application_id, k.event_id, p.body
   FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[]) AS k (day, partition_no, application_id, event_id)
-  JOIN payload AS p USING (day, partition_no, application_id, event_id)`;
+  CROSS JOIN LATERAL (
+    SELECT body FROM payload
+    WHERE payload.day = k.day AND payload.partition_no = k.partition_no
+      AND payload.application_id = k.application_id AND payload.event_id = k.event_id
+    OFFSET 0) AS p`;
 
 /** The payloads behind the keys, by `<application id>:<event id>`; one that was dropped is missing. */
 export const findPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Promise<Map<string, Buffer>> => {

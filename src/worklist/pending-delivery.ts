@@ -56,15 +56,27 @@ const UPSERT: BatchStatement<PendingDelivery> = {
   ],
 };
 
+/**
+ * The row of one attempt, found through the key for each element of a batch. OFFSET 0 keeps the planner from turning it into
+ * a join, which it would drive from the work list: that looks empty whenever it was last analysed, and seldom is. The heads
+ * are locked, so no row moves between being found and being changed.
+ */
+const PENDING_ROW = `
+  SELECT w.ctid FROM pending_delivery AS w
+  WHERE w.partition_no = s.partition_no AND w.delivery_id = s.delivery_id AND w.attempt_number = s.attempt_number
+  OFFSET 0`;
+
 type Settled = Pick<PendingDelivery, 'partition' | 'deliveryId' | 'attemptNumber'>;
 
 const SETTLE: BatchStatement<Settled> = {
   name: 'settle_delivery',
   sql: `
-    DELETE FROM pending_delivery AS p
-    USING unnest($1::smallint[], $2::uuid[], $3::integer[]) AS s (partition_no, delivery_id, attempt_number)
-    WHERE p.partition_no = s.partition_no AND p.delivery_id = s.delivery_id AND p.attempt_number = s.attempt_number
-    RETURNING p.delivery_id::text AS key, p.stream_version`,
+    DELETE FROM pending_delivery
+    WHERE ctid = ANY(ARRAY(
+      SELECT found.ctid
+      FROM unnest($1::smallint[], $2::uuid[], $3::integer[]) AS s (partition_no, delivery_id, attempt_number)
+      CROSS JOIN LATERAL (${PENDING_ROW}) AS found))
+    RETURNING delivery_id::text AS key, stream_version`,
   parameters: (rows) => [
     arrayLiteral(rows.map((row) => row.partition)),
     arrayLiteral(rows.map((row) => row.deliveryId)),
@@ -84,9 +96,11 @@ const POSTPONE: BatchStatement<Postponed> = {
     UPDATE pending_delivery AS p
     SET due_at = s.due_at, attempt_number = s.next_number, retry_count = s.retry_count, attempt_id = s.attempt_id,
         stream_version = p.stream_version + s.added
-    FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::uuid[], $7::timestamptz[], $8::integer[])
-      AS s (partition_no, delivery_id, attempt_number, next_number, retry_count, attempt_id, due_at, added)
-    WHERE p.partition_no = s.partition_no AND p.delivery_id = s.delivery_id AND p.attempt_number = s.attempt_number
+    FROM (SELECT found.ctid AS row_id, s.*
+          FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::uuid[], $7::timestamptz[], $8::integer[])
+            AS s (partition_no, delivery_id, attempt_number, next_number, retry_count, attempt_id, due_at, added)
+          CROSS JOIN LATERAL (${PENDING_ROW}) AS found) AS s
+    WHERE p.ctid = s.row_id
     RETURNING p.delivery_id::text AS key, p.stream_version - s.added AS stream_version`,
   parameters: (rows) => [
     arrayLiteral(rows.map((row) => row.partition)),
@@ -174,14 +188,15 @@ const FIND_DUE_RETRIES = `
     LIMIT $5) AS p`;
 /** What the log says was scheduled, as far as it is still pending: the log orders, the work list knows. */
 const FIND_SCHEDULED = `
-  SELECT ${COLUMNS.replace('partition_no', 'p.partition_no')} FROM pending_delivery AS p
-  WHERE p.partition_no = $1 AND p.delivery_id IN (
-    SELECT substring(e.stream_id FROM 10)::uuid FROM domain_event AS e
+  SELECT p.* FROM (
+    SELECT DISTINCT substring(e.stream_id FROM 10)::uuid AS scheduled_id FROM domain_event AS e
     WHERE e.partition_no = $1 AND e.position > $2 AND e.position <= $3
-      AND e.type IN ('AttemptScheduled', 'AttemptRescheduled'))`;
+      AND e.type IN ('AttemptScheduled', 'AttemptRescheduled')) AS s
+  CROSS JOIN LATERAL (
+    SELECT ${COLUMNS} FROM pending_delivery WHERE partition_no = $1 AND delivery_id = s.scheduled_id OFFSET 0) AS p`;
 const FIND_OF_SUBSCRIPTION = `
   SELECT ${COLUMNS} FROM pending_delivery
-  WHERE partition_no = $1 AND subscription_id = $2
+  WHERE partition_no + 0 = $1 AND subscription_id = $2
     AND (due_at, delivery_id) > ($3::timestamptz, $4::uuid) AND due_at <= $5::timestamptz
   ORDER BY due_at, delivery_id
   LIMIT $6`;
@@ -189,12 +204,12 @@ const FIND_ONE = `SELECT ${COLUMNS} FROM pending_delivery WHERE partition_no = $
 /** Jumps from subscription to subscription through the index, so that a long queue of one costs no more than a short one. */
 const FIND_SUBSCRIPTIONS = `
   WITH RECURSIVE s AS (
-    (SELECT subscription_id, application_id FROM pending_delivery WHERE partition_no = $1
+    (SELECT subscription_id, application_id FROM pending_delivery WHERE partition_no + 0 = $1
      ORDER BY subscription_id, due_at LIMIT 1)
     UNION ALL
     SELECT n.subscription_id, n.application_id FROM s CROSS JOIN LATERAL (
       SELECT subscription_id, application_id FROM pending_delivery
-      WHERE partition_no = $1 AND subscription_id > s.subscription_id
+      WHERE partition_no + 0 = $1 AND subscription_id > s.subscription_id
       ORDER BY subscription_id, due_at LIMIT 1) AS n
   )
   SELECT subscription_id, application_id FROM s`;
