@@ -1,12 +1,13 @@
+import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/load.ts';
 import { openDatabase, prepareDatabase } from '../runtime/open-database.ts';
 import { createLogger, startService } from '../runtime/service.ts';
-import type { CommandContext } from './command.ts';
+import { type Command, type CommandContext, EXIT } from './command.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** Runs the roles of `POSTHORN_ROLES` until it is told to stop. */
-export const serve = async ({ env, version, out }: CommandContext): Promise<number> => {
+const serve = async ({ env, version, out, args }: CommandContext): Promise<number> => {
+  parseArgs({ args: [...args], options: {} });
   const config = loadConfig(env);
   const logger = createLogger(config);
   const startedAt = performance.now();
@@ -27,7 +28,7 @@ export const serve = async ({ env, version, out }: CommandContext): Promise<numb
     logger.info({ signal }, 'stopping: nothing new is taken, what is under way may end; a second signal stops at once');
     await service.stop();
     logger.info('stopped');
-    return 0;
+    return EXIT.done;
   } finally {
     await database.stop();
   }
@@ -50,3 +51,14 @@ const welcome = (address: string, dataDir: string, masterKey: string, ms: number
 
   Stop with Ctrl-C.
 `;
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'Run Posthorn: API, worker and projector, or the roles of POSTHORN_ROLES.',
+  usage: `posthorn serve
+
+Starts the embedded database unless DATABASE_URL names another, brings it up to date, and runs until SIGTERM or SIGINT. Then
+it takes nothing new, lets what is under way end (at most POSTHORN_SHUTDOWN_TIMEOUT) and leaves no process behind; a second
+signal ends it at once. \`posthorn config\` shows all settings.`,
+  run: serve,
+};

@@ -77,6 +77,7 @@ export const createProjectionRunner = ({
   const processor = processorName(projection);
   const tails = new Map<number, Tail>();
   const parked = new Map<number, string>();
+  const stale = new Set<number>();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let stopped = false;
@@ -98,13 +99,15 @@ export const createProjectionRunner = ({
   const transact = async (slices: readonly Slice[]): Promise<void> => {
     const client = await pool.connect();
     try {
-      await client.query('BEGIN');
-      await client.query('SET LOCAL synchronous_commit = off');
-      const { rowCount } = await client.query(MOVE_CHECKPOINTS, [
-        processor,
-        arrayLiteral(slices.map(({ tail }) => tail.partition)),
-        arrayLiteral(slices.map(({ since }) => since)),
-        arrayLiteral(slices.map(({ events, since }) => events.at(-1)?.position ?? since)),
+      const [, , { rowCount }] = await Promise.all([
+        client.query('BEGIN'),
+        client.query('SET LOCAL synchronous_commit = off'),
+        client.query(MOVE_CHECKPOINTS, [
+          processor,
+          arrayLiteral(slices.map(({ tail }) => tail.partition)),
+          arrayLiteral(slices.map(({ since }) => since)),
+          arrayLiteral(slices.map(({ events, since }) => events.at(-1)?.position ?? since)),
+        ]),
       ]);
       if (rowCount !== slices.length) throw new Overtaken();
       const wanted = slices.flatMap(({ events }) => events.filter(({ type }) => projection.canHandle.includes(type)));
@@ -139,9 +142,9 @@ export const createProjectionRunner = ({
       } catch (error) {
         if (isPassing(error)) throw error;
         const text = `${event.type} at position ${event.position} of log partition ${tail.partition} cannot be applied: ${messageOf(error)}`;
+        await pool.query(PARK, [processor, tail.partition, text]);
         parked.set(tail.partition, text);
         tails.delete(tail.partition);
-        await pool.query(PARK, [processor, tail.partition, text]);
         onError(new Error(`Projection ${processor} has stopped: ${text}`, { cause: error }));
         return;
       }
@@ -159,13 +162,23 @@ export const createProjectionRunner = ({
     }
   };
 
+  /** A tail whose position may be ahead of its checkpoint is opened anew before anything else. */
+  const reopenStale = async (): Promise<void> => {
+    for (const partition of [...stale]) {
+      if (tails.has(partition)) await open(partition);
+      stale.delete(partition);
+    }
+  };
+
   /** How many domain events it took. */
   const cycle = async (): Promise<number> => {
-    const behind = [...tails.values()].filter((tail) => tail.isBehind());
-    if (behind.length === 0) return 0;
-    const share = Math.ceil(BATCH_EVENTS_MAX / behind.length);
-    const slices: Slice[] = [];
+    let behind: Tail[] = [];
     try {
+      await reopenStale();
+      behind = [...tails.values()].filter((tail) => tail.isBehind());
+      if (behind.length === 0) return 0;
+      const share = Math.ceil(BATCH_EVENTS_MAX / behind.length);
+      const slices: Slice[] = [];
       for (const tail of behind) {
         const since = tail.position();
         const events = await tail.take(share);
@@ -174,11 +187,11 @@ export const createProjectionRunner = ({
       if (slices.length > 0) await apply(slices);
       return slices.reduce((sum, { events }) => sum + events.length, 0);
     } catch (error) {
+      // Overtaken: the new owner goes on with it, and this one will be told that its lease is gone.
       if (!(error instanceof Overtaken)) onError(error);
       // Whatever was taken is taken again, from where the checkpoints really are.
-      for (const { partition } of behind) if (tails.has(partition)) await open(partition);
-      if (!(error instanceof Overtaken)) throw error;
-      return 0;
+      for (const { partition } of behind) stale.add(partition);
+      throw error;
     }
   };
 
@@ -195,7 +208,7 @@ export const createProjectionRunner = ({
 
   const next = (inMs: number): void => {
     running = undefined;
-    if ([...tails.values()].some((tail) => tail.isBehind())) schedule(inMs);
+    if (stale.size > 0 || [...tails.values()].some((tail) => tail.isBehind())) schedule(inMs);
   };
 
   return {

@@ -9,7 +9,7 @@ import { createCommandHandler } from '../eventstore/command-handler.ts';
 import { createGroupCommit } from '../eventstore/group-commit.ts';
 import { createLeaseKeeper, expireAllLeases, type LeaseKeeper } from '../eventstore/leases.ts';
 import { partitionOf } from '../eventstore/partition.ts';
-import { createAppPool } from '../eventstore/pool.ts';
+import { BY_KEY_ONLY, createAppPool } from '../eventstore/pool.ts';
 import { createLogReader, type HeadPosition } from '../eventstore/read.ts';
 import { createWake } from '../eventstore/wake.ts';
 import type { SubscriptionConfiguration } from '../projections/configuration/application-configuration.ts';
@@ -48,7 +48,7 @@ export type NodeOptions = {
 export type Core = ReturnType<typeof createCore>;
 
 export const createCore = ({ url, partitions, secrets, logger }: NodeOptions) => {
-  const appendPool = createAppPool({ url, max: 2, name: 'append' });
+  const appendPool = createAppPool({ url, max: 2, name: 'append', settings: BY_KEY_ONLY });
   const queryPool = createAppPool({ url, max: 10, name: 'query' });
   const log = createGroupCommit({ pool: appendPool });
   const reader = createLogReader({ db: queryPool, partitions });

@@ -1,0 +1,209 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client } from 'pg';
+import { startEmbeddedPostgres } from '../src/embedded-postgres/start.ts';
+import { type Child, startChild } from './support/child.ts';
+import { cpuOfPostgres, cpuOfProcess, memoryOf } from './support/cpu.ts';
+import { generateLoad, type LoadResult, percentile, post } from './support/load.ts';
+import { type Receiver, startReceiver } from './support/receiver.ts';
+import { createClient, eventBody, type Tenant } from './support/tenant.ts';
+
+const RECEIVER_HOST = '127.0.0.9';
+const BODY_BYTES = 1024;
+const EVENT_TYPE = 'bench.order.paid';
+
+const { values: options } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    only: { type: 'string' },
+    connections: { type: 'string', default: '64' },
+  },
+});
+const seconds = Number(options.seconds ?? (options.short ? 3 : 8));
+const connections = Number(options.connections);
+const wants = (name: string): boolean => options.only === undefined || options.only.split(',').includes(name);
+
+type Figures = Record<string, number | string>;
+const results: Record<string, Figures> = {};
+const say = (text: string): void => {
+  if (!options.json) process.stdout.write(`${text}\n`);
+};
+const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
+const report = (name: string, figures: Figures): void => {
+  results[name] = figures;
+  const text = Object.entries(figures).map(([key, value]) => `${key} ${value}`);
+  say(`${name.padEnd(28)} ${text.join('   ')}`);
+};
+const latency = ({ latencies }: Pick<LoadResult, 'latencies'>): Figures => ({
+  'p50 ms': round(percentile(latencies, 0.5), 1),
+  'p99 ms': round(percentile(latencies, 0.99), 1),
+});
+
+const directory = await mkdtemp(join(tmpdir(), 'posthorn-bench-'));
+const database = await startEmbeddedPostgres({ dataDir: directory, log: () => undefined });
+const admin = new Client({ connectionString: database.url });
+await admin.connect();
+const masterKey = randomUUID();
+
+const freshDatabase = async (): Promise<string> => {
+  const name = `bench_${randomBytes(4).toString('hex')}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  return Object.assign(new URL(database.url), { pathname: `/${name}` }).href;
+};
+const walBytes = async (): Promise<number> => {
+  const { rows } = await admin.query<{ bytes: number }>(
+    `SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8 AS bytes`,
+  );
+  return rows[0]?.bytes ?? 0;
+};
+
+/** What a phase cost per event: CPU of the subject and of Postgres, and bytes of write-ahead log. */
+const measured = async <Result extends { events: number }>(
+  child: Child,
+  run: () => Promise<Result>,
+): Promise<Result & { costs: Figures }> => {
+  const before = { node: cpuOfProcess(child.pid), pg: cpuOfPostgres(), wal: await walBytes() };
+  const result = await run();
+  const per = (ms: number): number => round((ms * 1000) / Math.max(1, result.events));
+  const costs = {
+    'node us/event': per(cpuOfProcess(child.pid) - before.node),
+    'pg us/event': per(cpuOfPostgres() - before.pg),
+    'WAL B/event': round(((await walBytes()) - before.wal) / Math.max(1, result.events)),
+  };
+  return { ...result, costs };
+};
+
+const until = async (condition: () => boolean, timeoutMs: number): Promise<void> => {
+  const endAt = performance.now() + timeoutMs;
+  while (!condition() && performance.now() < endAt) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+const startProduct = async (
+  env: Record<string, string> = {},
+): Promise<{ child: Child; port: number; tenant: Tenant; api: string }> => {
+  const url = await freshDatabase();
+  const child = await startChild(new URL('./subjects/product.ts', import.meta.url), {
+    DATABASE_URL: url,
+    PORT: '0',
+    POSTHORN_MASTER_KEY: masterKey,
+    POSTHORN_BISCUIT_PRIVATE_KEYS: `1:${randomBytes(32).toString('hex')}`,
+    POSTHORN_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    POSTHORN_ALLOW_TARGET_CIDRS: `${RECEIVER_HOST}/32`,
+    POSTHORN_SUBSCRIPTION_CONCURRENCY: '128',
+    POSTHORN_RATE_LIMITS: 'off',
+    POSTHORN_LOG_LEVEL: 'error',
+    ...env,
+  });
+  const port = Number(child.ready.port);
+  const api = `http://127.0.0.1:${port}/api/v1`;
+  const tenant = await createClient(api, masterKey).makeTenant([EVENT_TYPE]);
+  return { child, port, tenant, api };
+};
+
+const ingestRequest = (tenant: Tenant): Buffer =>
+  post('/api/v1/event', eventBody(tenant.applicationId, EVENT_TYPE, BODY_BYTES), {
+    authorization: `Bearer ${tenant.secret}`,
+  });
+
+/** Closed loop through the whole path: everything acknowledged must arrive before the clock stops. */
+const wholePath = async (child: Child, port: number, request: Buffer, receiver: Receiver, warmup: number) => {
+  await generateLoad({ host: '127.0.0.1', port, connections, seconds: warmup, request: () => request });
+  const settled = receiver.count;
+  await until(() => false, 300);
+  return measured(child, async () => {
+    const before = settled();
+    const startedAt = performance.now();
+    const load = await generateLoad({ host: '127.0.0.1', port, connections, seconds, request: () => request });
+    await until(() => settled() - before >= load.requests, 20_000);
+    const took = (performance.now() - startedAt) / 1000;
+    return { events: settled() - before, perSecond: (settled() - before) / took, load };
+  });
+};
+
+say(
+  `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, PostgreSQL 18 embedded, durable commits`,
+);
+say(
+  `${connections} clients, bodies of ${BODY_BYTES} B, ${seconds} s a phase; a generator and a receiver share the machine\n`,
+);
+
+try {
+  const receiver = await startReceiver(RECEIVER_HOST, false);
+  const target = `http://${RECEIVER_HOST}:${receiver.port}`;
+
+  if (wants('echo')) {
+    const child = await startChild(new URL('./subjects/echo.ts', import.meta.url), {});
+    const port = Number(child.ready.port);
+    const request = post('/api/v1/event', eventBody(randomUUID(), EVENT_TYPE, BODY_BYTES), {
+      authorization: `Bearer ${randomUUID()}`,
+    });
+    await generateLoad({ host: '127.0.0.1', port, connections, seconds: 1, request: () => request });
+    const { load, costs } = await measured(child, async () => {
+      const load = await generateLoad({ host: '127.0.0.1', port, connections, seconds, request: () => request });
+      return { events: load.requests, load };
+    });
+    report('bare Fastify echo', {
+      'requests/s': round(load.perSecond),
+      ...latency(load),
+      'node us/event': costs['node us/event'] ?? 0,
+    });
+    await child.stop();
+  }
+
+  if (wants('ingest')) {
+    const { child, port, tenant } = await startProduct();
+    const request = ingestRequest(tenant);
+    await generateLoad({ host: '127.0.0.1', port, connections, seconds: 1.5, request: () => request });
+    const { load, costs } = await measured(child, async () => {
+      const load = await generateLoad({ host: '127.0.0.1', port, connections, seconds, request: () => request });
+      return { events: load.requests, load };
+    });
+    const echo = Number(results['bare Fastify echo']?.['requests/s'] ?? Number.NaN);
+    report('ingest, nobody subscribed', {
+      'events/s': round(load.perSecond),
+      'of echo': round(load.perSecond / echo, 2),
+      ...latency(load),
+      ...costs,
+      failures: load.failures,
+    });
+    await child.stop();
+  }
+
+  if (wants('loop')) {
+    const child = await startChild(new URL('./subjects/bare-loop.ts', import.meta.url), {
+      BENCH_DATABASE_URL: await freshDatabase(),
+      BENCH_TARGET: target,
+    });
+    const request = post('/api/v1/event', eventBody(randomUUID(), EVENT_TYPE, BODY_BYTES));
+    const { perSecond, load, costs } = await wholePath(child, Number(child.ready.port), request, receiver, 1.5);
+    report('bare loop', { 'events/s': round(perSecond), ...latency(load), ...costs });
+    await child.stop();
+  }
+
+  if (wants('path')) {
+    const { child, port, tenant, api } = await startProduct();
+    await createClient(api, masterKey).subscribe(tenant, EVENT_TYPE, target);
+    const { perSecond, load, costs } = await wholePath(child, port, ingestRequest(tenant), receiver, 1.5);
+    const bare = Number(results['bare loop']?.['events/s'] ?? Number.NaN);
+    report('whole path', {
+      'events/s': round(perSecond),
+      'of bare loop': round(perSecond / bare, 2),
+      ...latency(load),
+      ...costs,
+      failures: load.failures,
+      'RSS MiB': round(memoryOf(child.pid)),
+    });
+    await child.stop();
+  }
+  await receiver.close();
+} finally {
+  await admin.end();
+  await database.stop();
+  await rm(directory, { recursive: true, force: true });
+}
+if (options.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);

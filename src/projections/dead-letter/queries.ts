@@ -1,0 +1,122 @@
+import type { DeadLetterReason, FailureReason } from '../../domain/delivery/events.ts';
+import {
+  decodeCursor,
+  isAnySet,
+  orNull,
+  type Page,
+  type PageRequest,
+  pageStatement,
+  type Queryable,
+  rowsToRead,
+  toPage,
+} from '../page.ts';
+
+export type DeadLetterRecord = {
+  readonly deliveryId: string;
+  readonly applicationId: string;
+  readonly organizationId: string;
+  readonly subscriptionId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly reason: DeadLetterReason;
+  readonly attempts: number;
+  readonly deadLetteredAt: Date;
+  readonly lastFailure: FailureReason | null;
+  readonly lastHttpStatus: number | null;
+};
+
+export type DeadLetterFilter = {
+  readonly subscriptionId?: string | undefined;
+  readonly reason?: DeadLetterReason | undefined;
+  readonly eventType?: string | undefined;
+  readonly lastFailure?: FailureReason | undefined;
+  /** By `deadLetteredAt`; from inclusive, to exclusive. */
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+};
+
+type DeadLetterRow = {
+  delivery_id: string;
+  application_id: string;
+  organization_id: string;
+  subscription_id: string;
+  event_id: string;
+  event_type: string;
+  reason: DeadLetterReason;
+  attempts: number;
+  dead_lettered_at: Date;
+  last_failure: FailureReason | null;
+  last_http_status: number | null;
+};
+
+const LIST = 'dead_letters';
+export const DEAD_LETTERS_COUNTED_MAX = 100_000;
+
+const FILTER = `($3::text IS NULL OR reason = $3) AND ($4::text IS NULL OR event_type = $4) AND ($5::text IS NULL OR last_failure = $5)
+    AND ($6::timestamptz IS NULL OR dead_lettered_at >= $6) AND ($7::timestamptz IS NULL OR dead_lettered_at < $7)`;
+const LIST_DEAD_LETTERS = pageStatement({
+  table: 'dead_letter',
+  key: 'delivery_id',
+  kind: 'uuid',
+  columns: `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, reason, attempts, dead_lettered_at,
+    last_failure, last_http_status`,
+  range: `application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ($8::uuid IS NULL OR delivery_id < $8)`,
+  filter: FILTER,
+  isFiltered: '$9',
+  limit: '$10',
+});
+const COUNT_DEAD_LETTERS = `
+  SELECT count(*)::int AS count FROM (
+    SELECT FROM dead_letter
+    WHERE application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
+    LIMIT ${DEAD_LETTERS_COUNTED_MAX}) AS counted`;
+
+const filterParameters = (applicationId: string, filter: DeadLetterFilter): unknown[] => [
+  applicationId,
+  orNull(filter.subscriptionId),
+  orNull(filter.reason),
+  orNull(filter.eventType),
+  orNull(filter.lastFailure),
+  orNull(filter.from),
+  orNull(filter.to),
+];
+
+/** Dead letters of an application, those of the newest events first. Throws InvalidCursor. */
+export const listDeadLetters = async (
+  db: Queryable,
+  applicationId: string,
+  { cursor, limit, ...filter }: DeadLetterFilter & PageRequest,
+): Promise<Page<DeadLetterRecord>> => {
+  const { rows } = await db.query<DeadLetterRow & { scanned_to: string | null }>(LIST_DEAD_LETTERS, [
+    ...filterParameters(applicationId, filter),
+    decodeCursor(LIST, 'uuid', cursor),
+    isAnySet(filter.reason, filter.eventType, filter.lastFailure, filter.from, filter.to),
+    rowsToRead(limit),
+  ]);
+  const found = rows.filter((row) => row.delivery_id !== null).map(toDeadLetter);
+  return toPage(LIST, found, { limit, keyOf: ({ deliveryId }) => deliveryId, scannedTo: rows[0]?.scanned_to ?? null });
+};
+
+/** How many there are, counted up to {@link DEAD_LETTERS_COUNTED_MAX}. */
+export const countDeadLetters = async (
+  db: Queryable,
+  applicationId: string,
+  filter: DeadLetterFilter = {},
+): Promise<number> => {
+  const { rows } = await db.query<{ count: number }>(COUNT_DEAD_LETTERS, filterParameters(applicationId, filter));
+  return rows[0]?.count ?? 0;
+};
+
+const toDeadLetter = (row: DeadLetterRow): DeadLetterRecord => ({
+  deliveryId: row.delivery_id,
+  applicationId: row.application_id,
+  organizationId: row.organization_id,
+  subscriptionId: row.subscription_id,
+  eventId: row.event_id,
+  eventType: row.event_type,
+  reason: row.reason,
+  attempts: row.attempts,
+  deadLetteredAt: row.dead_lettered_at,
+  lastFailure: row.last_failure,
+  lastHttpStatus: row.last_http_status,
+});

@@ -1,0 +1,147 @@
+import type { CancelReason, DeadLetterReason } from '../../domain/delivery/events.ts';
+import { minUuidAt } from '../../domain/event/ids.ts';
+import {
+  decodeCursor,
+  isAnySet,
+  orNull,
+  type Page,
+  type PageRequest,
+  pageStatement,
+  type Queryable,
+  rowsToRead,
+  toPage,
+} from '../page.ts';
+import type { DeliveryStatus } from './projection.ts';
+
+export type DeliveryRecord = {
+  readonly deliveryId: string;
+  readonly applicationId: string;
+  readonly organizationId: string;
+  readonly subscriptionId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly status: DeliveryStatus;
+  /** Why it is a dead letter, or was cancelled. */
+  readonly reason: DeadLetterReason | CancelReason | null;
+  /** Attempts scheduled so far, over all replays; the last one may be waiting. */
+  readonly attempts: number;
+  readonly lastAttemptId: string;
+  /** When the next attempt is due; null when the delivery is over. */
+  readonly dueAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly partition: number;
+  /** Of the last domain event about it, in its log partition. */
+  readonly position: number;
+};
+
+export type DeliveryFilter = {
+  readonly subscriptionId?: string | undefined;
+  /** Delivery ids begin with the instant of reception, which makes this a range of the key. */
+  readonly event?: { readonly eventId: string; readonly receivedAt: Date } | undefined;
+  readonly status?: DeliveryStatus | undefined;
+  readonly eventType?: string | undefined;
+  /** By when the event was received; from inclusive, to exclusive. */
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+};
+
+type DeliveryRow = {
+  delivery_id: string;
+  application_id: string;
+  organization_id: string;
+  subscription_id: string;
+  event_id: string;
+  event_type: string;
+  status: DeliveryStatus;
+  reason: DeadLetterReason | CancelReason | null;
+  attempts: number;
+  last_attempt_id: string;
+  due_at: Date | null;
+  created_at: Date;
+  updated_at: Date;
+  partition_no: number;
+  position: number;
+};
+
+const LIST = 'deliveries';
+const COLUMNS = `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, status, reason, attempts,
+  last_attempt_id, due_at, created_at, updated_at, partition_no, position::float8 AS position`;
+
+const LIST_DELIVERIES = pageStatement({
+  table: 'delivery',
+  key: 'delivery_id',
+  kind: 'uuid',
+  columns: COLUMNS,
+  range: `application_id = $1 AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::uuid IS NULL OR subscription_id = $3)
+    AND ($4::uuid IS NULL OR delivery_id >= $4) AND ($5::uuid IS NULL OR delivery_id < $5)`,
+  filter: `($6::uuid IS NULL OR event_id = $6) AND ($7::text IS NULL OR status = $7) AND ($8::text IS NULL OR event_type = $8)`,
+  isFiltered: '$9',
+  limit: '$10',
+});
+const FIND_DELIVERY = `SELECT ${COLUMNS} FROM delivery WHERE application_id = $1 AND delivery_id = $2`;
+
+/** The id of the 48 bits of milliseconds alone: where the deliveries of an instant begin. */
+const minUuid = (instant: string): string =>
+  `rpad(lpad(to_hex(floor(extract(epoch FROM ${instant}) * 1000)::bigint), 12, '0'), 32, '0')::uuid`;
+
+/** A condition on a row of the read model `event`: one of its deliveries has this status. */
+export const EVENT_HAS_DELIVERY = (event: string, status: string): string => `EXISTS (
+      SELECT FROM delivery AS d
+      WHERE d.application_id = ${event}.application_id AND d.event_id = ${event}.event_id AND d.status = ${status}
+        AND d.delivery_id >= ${minUuid(`${event}.received_at`)}
+        AND d.delivery_id < ${minUuid(`${event}.received_at + interval '1 millisecond'`)})`;
+
+/** Deliveries of an application, those of the newest events first. Throws InvalidCursor. */
+export const listDeliveries = async (
+  db: Queryable,
+  applicationId: string,
+  { subscriptionId, event, status, eventType, from, to, cursor, limit }: DeliveryFilter & PageRequest,
+): Promise<Page<DeliveryRecord>> => {
+  const fromMs = Math.max(from?.getTime() ?? 0, event?.receivedAt.getTime() ?? 0);
+  const toMs = Math.min(
+    to?.getTime() ?? Number.POSITIVE_INFINITY,
+    event ? event.receivedAt.getTime() + 1 : Number.POSITIVE_INFINITY,
+  );
+  const { rows } = await db.query<DeliveryRow & { scanned_to: string | null }>(LIST_DELIVERIES, [
+    applicationId,
+    decodeCursor(LIST, 'uuid', cursor),
+    orNull(subscriptionId),
+    fromMs > 0 ? minUuidAt(fromMs) : null,
+    Number.isFinite(toMs) ? minUuidAt(Math.max(0, toMs)) : null,
+    orNull(event?.eventId),
+    orNull(status),
+    orNull(eventType),
+    isAnySet(event, status, eventType),
+    rowsToRead(limit),
+  ]);
+  const found = rows.filter((row) => row.delivery_id !== null).map(toDelivery);
+  return toPage(LIST, found, { limit, keyOf: ({ deliveryId }) => deliveryId, scannedTo: rows[0]?.scanned_to ?? null });
+};
+
+export const findDelivery = async (
+  db: Queryable,
+  applicationId: string,
+  deliveryId: string,
+): Promise<DeliveryRecord | undefined> => {
+  const { rows } = await db.query<DeliveryRow>(FIND_DELIVERY, [applicationId, deliveryId]);
+  return rows[0] && toDelivery(rows[0]);
+};
+
+const toDelivery = (row: DeliveryRow): DeliveryRecord => ({
+  deliveryId: row.delivery_id,
+  applicationId: row.application_id,
+  organizationId: row.organization_id,
+  subscriptionId: row.subscription_id,
+  eventId: row.event_id,
+  eventType: row.event_type,
+  status: row.status,
+  reason: row.reason,
+  attempts: row.attempts,
+  lastAttemptId: row.last_attempt_id,
+  dueAt: row.due_at,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+  partition: row.partition_no,
+  position: row.position,
+});
