@@ -2,7 +2,7 @@ import { Client } from 'pg';
 
 const CHANNEL = 'posthorn_log';
 /** At most one NOTIFY in this time, whatever is committed: eager wake-ups cost more than they bring. */
-const COALESCE_MS = 5;
+const COALESCE_MS = 10;
 const RECONNECT_MS = 1_000;
 
 export type Wake = {

@@ -226,7 +226,12 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   };
   const watch = createHeadWatch(core, notice);
   const wake = createWake({ url, onWake: watch.look, onError });
-  core.log.onCommit((events) => wake.announce(new Set(events.map(({ partition }) => partition))));
+  const isAlone = (): boolean =>
+    worker?.leases.held().length === options.partitions && projector?.leases.held().length === options.partitions;
+  core.log.onCommit((events) => {
+    // Whoever holds everything has nobody to wake: the others only look at configuration, which each commit checks.
+    if (!isAlone()) wake.announce(new Set(events.map(({ partition }) => partition)));
+  });
 
   const maintain = (): Promise<unknown> =>
     core.queryPool.query(`SELECT posthorn_make_days((clock_timestamp() AT TIME ZONE 'UTC')::date - 1, $1)`, [

@@ -23,6 +23,8 @@ export type ServiceOptions = {
   readonly isAlone: boolean;
   readonly version: string;
   readonly logger?: Logger;
+  /** Opens `/api/v1/health`: none closes it, an empty one leaves it open to everybody. */
+  readonly healthKey?: string | undefined;
 };
 
 export type Service = {
@@ -54,6 +56,8 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
   const { queryPool, log, reader, handle, configuration, workList, vault } = node.core;
   const now = (): Date => new Date();
   const { registry, eventsIngested } = node.metrics;
+  const authenticate = createAuthenticate({ pool: queryPool, masterKey: secrets.masterKey, now });
+  log.onCommit(authenticate.noticeCommit);
   return {
     config,
     version,
@@ -66,7 +70,7 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
     workList,
     vault,
     ingest: createIngest({ log, reader, configuration, partitions, now }),
-    authenticate: createAuthenticate({ pool: queryPool, masterKey: secrets.masterKey, now }),
+    authenticate,
     onIngested: (result) => eventsIngested.inc({ result }),
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     readiness: [
@@ -84,6 +88,7 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
       const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
       return { id, whpk: whpkOf(privateKey), hex: der.subarray(-32).toString('hex') };
     }),
+    healthKey: options.healthKey,
     now,
   };
 };
