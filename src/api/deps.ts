@@ -32,5 +32,7 @@ export type ApiDeps = {
   readonly readiness: readonly ReadinessCheck[];
   /** Ed25519 public keys by id, `whpk_` form, and hex for Hook0's `/instance`. */
   readonly publicKeys: readonly { readonly id: string; readonly whpk: string; readonly hex: string }[];
+  /** Opens `/health`: none closes it, an empty one leaves it open to everybody. */
+  readonly healthKey: string | undefined;
   readonly now: () => Date;
 };

@@ -1,43 +1,160 @@
 import type { DomainError, DomainErrorId } from '../domain/errors.ts';
 
-type Definition = { readonly status: number; readonly title: string };
+type Definition = {
+  readonly status: number;
+  readonly title: string;
+  /** What a client can do about it. */
+  readonly advice: string;
+};
 
 /** Refusals of the domain and the status each is answered with; an id without one does not compile. */
 const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
-  ApplicationNameMissing: { status: 400, title: 'The application has no name' },
-  DeliveryIsOver: { status: 409, title: 'The delivery is over' },
-  EventAlreadyIngested: { status: 409, title: 'An event with this id and other content was ingested before' },
-  EventInvalidBase64Payload: { status: 400, title: 'The payload is not base64' },
-  EventInvalidJsonPayload: { status: 400, title: 'The payload is not JSON' },
-  EventInvalidPayloadContentType: { status: 400, title: 'The content type of the payload is not supported' },
-  EventTypeAlreadyExist: { status: 409, title: 'The event type exists already' },
-  EventTypeDoesNotExist: { status: 400, title: 'The event type does not exist' },
-  LabelsAmbiguity: { status: 400, title: 'Labels are given in two ways, or in none' },
-  NotFound: { status: 404, title: 'Not found' },
-  OrganizationIsNotEmpty: { status: 409, title: 'The organization still has applications' },
-  OrganizationNameMissing: { status: 400, title: 'The organization has no name' },
-  UnauthorizedWorkers: { status: 400, title: 'The organization may not use these workers' },
+  ApplicationNameMissing: {
+    status: 400,
+    title: 'The application has no name',
+    advice: 'Send a name that is more than spaces.',
+  },
+  DeliveryIsOver: {
+    status: 409,
+    title: 'The delivery is over',
+    advice: 'A delivery that succeeded, was cancelled or became a dead letter can only be replayed.',
+  },
+  EventAlreadyIngested: {
+    status: 409,
+    title: 'An event with this id and other content was ingested before',
+    advice: 'Send the event under an id of its own. The same event again, with equal content, is no error.',
+  },
+  EventInvalidBase64Payload: {
+    status: 400,
+    title: 'The payload is not base64',
+    advice: 'Use the standard alphabet with padding, without line breaks.',
+  },
+  EventInvalidJsonPayload: {
+    status: 400,
+    title: 'The payload is not JSON',
+    advice: 'Send JSON text, at most 64 levels deep, or name another payload_content_type.',
+  },
+  EventInvalidPayloadContentType: {
+    status: 400,
+    title: 'The content type of the payload is not supported',
+    advice: 'GET /api/v1/payload_content_types lists those that are.',
+  },
+  EventTypeAlreadyExist: {
+    status: 409,
+    title: 'The event type exists already',
+    advice: 'Use it, or choose another name.',
+  },
+  EventTypeDoesNotExist: {
+    status: 400,
+    title: 'The event type does not exist',
+    advice: 'Create it with POST /api/v1/event_types first; one that was deactivated is brought back the same way.',
+  },
+  LabelsAmbiguity: {
+    status: 400,
+    title: 'Labels are given in two ways, or in none',
+    advice: 'Send `labels`; `{}` selects every event. `label_key` with `label_value` is the older form.',
+  },
+  NotFound: {
+    status: 404,
+    title: 'Not found',
+    advice: 'Check the id and the token: what belongs to somebody else is answered like what does not exist.',
+  },
+  OrganizationIsNotEmpty: {
+    status: 409,
+    title: 'The organization still has applications',
+    advice: 'Delete its applications first.',
+  },
+  OrganizationNameMissing: {
+    status: 400,
+    title: 'The organization has no name',
+    advice: 'Send a name that is more than spaces.',
+  },
+  UnauthorizedWorkers: {
+    status: 400,
+    title: 'The organization may not use these workers',
+    advice: 'Leave `dedicated_workers` out.',
+  },
 };
 
 /** What the edge itself refuses. Ids and statuses are Hook0's where it has them. */
 const EDGE_PROBLEMS = {
-  AuthNoAuthorizationHeader: { status: 401, title: 'No Authorization header' },
-  AuthInvalidAuthorizationHeader: { status: 400, title: 'The Authorization header is not a bearer token' },
-  AuthInvalidApplicationSecret: { status: 403, title: 'The token is not known' },
-  Forbidden: { status: 403, title: 'Not allowed' },
-  InternalServerError: { status: 500, title: 'Something went wrong on our side' },
-  InvalidCursor: { status: 400, title: 'The pagination cursor is not one of ours' },
-  InvalidDateRange: { status: 400, title: 'The date range is not valid' },
-  JsonPayload: { status: 400, title: 'The request body cannot be read as JSON' },
-  MethodNotAllowed: { status: 405, title: 'The method is not allowed here' },
-  RouteNotFound: { status: 404, title: 'There is no such route' },
-  ServiceUnavailable: { status: 503, title: 'Not available at the moment' },
-  UnsupportedMediaType: { status: 415, title: 'The content type of the request is not supported' },
-  Validation: { status: 422, title: 'The request is not valid' },
+  AuthNoAuthorizationHeader: {
+    status: 401,
+    title: 'No Authorization header',
+    advice: 'Send `Authorization: Bearer <token>`.',
+  },
+  AuthInvalidAuthorizationHeader: {
+    status: 400,
+    title: 'The Authorization header is not a bearer token',
+    advice: 'Send `Authorization: Bearer <token>`.',
+  },
+  AuthInvalidApplicationSecret: {
+    status: 403,
+    title: 'The token is not known',
+    advice: 'Check the token. An application secret that was deleted opens nothing any more.',
+  },
+  Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
+  InternalServerError: {
+    status: 500,
+    title: 'Something went wrong on our side',
+    advice: 'Try again later, and quote the request id when you report it.',
+  },
+  InvalidCursor: {
+    status: 400,
+    title: 'The pagination cursor is not one of ours',
+    advice: 'Follow the `Link` header of the page before, as it is.',
+  },
+  InvalidDateRange: {
+    status: 400,
+    title: 'The date range is not valid',
+    advice: 'Let the range begin before it ends.',
+  },
+  JsonPayload: {
+    status: 400,
+    title: 'The request body cannot be read as JSON',
+    advice: 'Send one JSON value in UTF-8, at most 2 MiB large and 64 levels deep.',
+  },
+  MalformedRequest: {
+    status: 400,
+    title: 'The request is not well-formed HTTP',
+    advice: 'Check the request line, the path and the headers.',
+  },
+  MethodNotAllowed: {
+    status: 405,
+    title: 'The method is not allowed here',
+    advice: 'The `Allow` header names those that are.',
+  },
+  PayloadGone: {
+    status: 410,
+    title: 'The payload of the event is no longer kept',
+    advice: 'Payloads are kept for a time only; ingest the event anew to send it again.',
+  },
+  RouteNotFound: { status: 404, title: 'There is no such route', advice: '/docs lists the routes.' },
+  ServiceUnavailable: {
+    status: 503,
+    title: 'Not available at the moment',
+    advice: 'Try again after `Retry-After` seconds, with the same event_id where there is one.',
+  },
+  SubscriptionInactive: {
+    status: 409,
+    title: 'The subscription is disabled or deleted',
+    advice: 'Enable the subscription, then replay.',
+  },
+  UnsupportedMediaType: {
+    status: 415,
+    title: 'The content type of the request is not supported',
+    advice: 'Send the body with `Content-Type: application/json`.',
+  },
+  Validation: {
+    status: 422,
+    title: 'The request is not valid',
+    advice: '`validation` says for each field what is wrong with it.',
+  },
 } as const satisfies Record<string, Definition>;
 
 export const PROBLEMS = { ...DOMAIN_PROBLEMS, ...EDGE_PROBLEMS };
 export type ProblemId = keyof typeof PROBLEMS;
+export const PROBLEM_IDS = Object.keys(PROBLEMS).sort() as ProblemId[];
 
 /** One finding about one field; nested fields are joined by dots. */
 export type Validation = Readonly<
@@ -78,8 +195,20 @@ export class Problem extends Error {
   }
 }
 
+/** A `Validation` problem about one field. */
+export const invalidField = (
+  field: string,
+  code: string,
+  message: string,
+  params: Readonly<Record<string, unknown>> = {},
+): Problem =>
+  new Problem('Validation', `${field}: ${message}`, { validation: { [field]: [{ code, message, params }] } });
+
+/** Where people read about a problem. */
+export const problemAnchor = (id: ProblemId): string => `/docs/errors#${id.toLowerCase()}`;
+
 export const problemDocument = (problem: Problem, requestId?: string): ProblemDocument => ({
-  type: `/docs/errors#${problem.id.toLowerCase()}`,
+  type: problemAnchor(problem.id),
   id: problem.id,
   title: PROBLEMS[problem.id].title,
   detail: problem.message,

@@ -1,40 +1,90 @@
 import { randomUUID } from 'node:crypto';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { createJsonSchemaTransform, type FastifyPluginAsyncZod, serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { applicationRoutes } from './application/routes.ts';
+import { applicationSecretRoutes } from './application-secret/routes.ts';
+import { requireToken } from './auth/authenticate.ts';
+import { deadLetterRoutes } from './dead-letter/routes.ts';
+import { deliveryRoutes } from './delivery/routes.ts';
 import type { ApiDeps } from './deps.ts';
+import { collectProblems, openApiBase, withProblems } from './docs/openapi.ts';
+import { docsRoutes } from './docs/routes.ts';
+import { eventRoutes } from './event/routes.ts';
+import { eventTypeRoutes } from './event-type/routes.ts';
+import { eventsPerDayRoutes } from './events-per-day/routes.ts';
 import { registerJsonBody } from './http/body.ts';
-import { registerErrors } from './http/errors.ts';
+import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
+import { registerSecurityHeaders } from './http/security-headers.ts';
+import { validatorCompiler } from './http/validation.ts';
 import { ingestRoutes } from './ingest/route.ts';
+import { instanceRoutes, publishedKeysRoutes } from './instance/routes.ts';
 import { operationsRoutes } from './operations/routes.ts';
+import { organizationRoutes } from './organization/routes.ts';
+import { requestAttemptRoutes } from './request-attempt/routes.ts';
+import { subscriptionRoutes } from './subscription/routes.ts';
 
 /** Hook0's framework cap; a payload of 512 KiB in base64 fits. */
 const BODY_BYTES_MAX = 2 * 1024 * 1024;
 /** A request must have arrived whole within this time, or its socket is closed. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+export const API_PREFIX = '/api/v1';
+
+/** What asks for a token. */
+const PRIVATE = [
+  ingestRoutes,
+  eventRoutes,
+  eventsPerDayRoutes,
+  eventTypeRoutes,
+  subscriptionRoutes,
+  deliveryRoutes,
+  deadLetterRoutes,
+  requestAttemptRoutes,
+  applicationRoutes,
+  applicationSecretRoutes,
+  organizationRoutes,
+] as const;
+
+/** Everything described by zod schemas; other kinds of routes are registered beside it. */
+const restRoutes =
+  (deps: ApiDeps): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.setValidatorCompiler(validatorCompiler);
+    app.setSerializerCompiler(serializerCompiler);
+    await app.register(swagger, { ...openApiBase(deps.version), transform: createJsonSchemaTransform({}) as never });
+    const problems = collectProblems(app as never);
+    await app.register(operationsRoutes(deps));
+    await app.register(publishedKeysRoutes(deps));
+    await app.register(instanceRoutes(deps), { prefix: API_PREFIX });
+    await app.register(
+      async (api) => {
+        requireToken(api as never, deps.authenticate);
+        for (const routes of PRIVATE) await api.register(routes(deps));
+      },
+      { prefix: API_PREFIX },
+    );
+    await app.register(docsRoutes(() => withProblems(app.swagger() as never, problems)));
+  };
+
 /** The HTTP server with all routes; listens only when told to. */
 export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger as never,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => randomUUID(),
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     exposeHeadRoutes: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => sendProblem(reply as never, request as never, toProblem(error)),
   });
+  registerSecurityHeaders(app as never);
   registerErrors(app as never);
   registerJsonBody(app as never);
-  await app.register(operationsRoutes(deps));
-  await app.register(
-    async (api) => {
-      api.setValidatorCompiler(validatorCompiler);
-      api.setSerializerCompiler(serializerCompiler);
-      await api.register(ingestRoutes(deps));
-    },
-    { prefix: '/api/v1' },
-  );
+  await app.register(restRoutes(deps));
   return app as unknown as FastifyInstance;
 };

@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
+import type { CommitListener } from '../../eventstore/group-commit.ts';
 import { Problem } from '../problems.ts';
 import type { Principal } from './principal.ts';
 
@@ -13,8 +14,14 @@ const FIND_SECRET = `
 const CACHE_MS = 2_000;
 const CACHED_MAX = 10_000;
 const TOKEN_LENGTH_MAX = 8_192;
+const REVOKING = new Set(['ApplicationSecretDeleted', 'ApplicationDeleted']);
 
-export type Authenticate = (request: FastifyRequest) => Promise<Principal>;
+export type Authenticate = {
+  /** By the Authorization header; answers at once when the token is known, throws or rejects with the problem. */
+  (authorization: string | undefined): Principal | Promise<Principal>;
+  /** Told of a commit of this process, forgets tokens that may have been revoked. */
+  readonly noticeCommit: CommitListener;
+};
 
 /** Finds out who asks, by bearer token: the master key or the secret of an application. */
 export const createAuthenticate = ({
@@ -30,8 +37,6 @@ export const createAuthenticate = ({
   const cache = new Map<string, { principal: Principal; until: number }>();
 
   const find = async (sha256: string): Promise<Principal> => {
-    const known = cache.get(sha256);
-    if (known && known.until > now().getTime()) return known.principal;
     const { rows } = await pool.query<{ secret_id: string; application_id: string; organization_id: string }>({
       name: 'find_secret',
       text: FIND_SECRET,
@@ -54,14 +59,43 @@ export const createAuthenticate = ({
     return principal;
   };
 
-  return (request) => {
-    const token = bearerToken(request.headers.authorization);
-    const digest = hash('sha256', token, 'buffer');
-    return timingSafeEqual(digest, master) ? MASTER : find(digest.toString('hex'));
+  const authenticate = (authorization: string | undefined): Principal | Promise<Principal> => {
+    const digest = hash('sha256', bearerToken(authorization), 'buffer');
+    if (timingSafeEqual(digest, master)) return MASTER;
+    const sha256 = digest.toString('hex');
+    const known = cache.get(sha256);
+    return known && known.until > now().getTime() ? known.principal : find(sha256);
   };
+  return Object.assign(authenticate, {
+    noticeCommit: ((events) => {
+      if (cache.size > 0 && events.some(({ type }) => REVOKING.has(type))) cache.clear();
+    }) satisfies CommitListener,
+  });
 };
 
-const MASTER = Promise.resolve<Principal>({ kind: 'master' });
+/** Has every route of the scope ask for a token before a byte of its body is read. */
+export const requireToken = (app: FastifyInstance, authenticate: Authenticate): void => {
+  app.decorateRequest('principal', null as never);
+  // With a callback: the token of a busy client is known, and waiting for a promise would cost each of its requests.
+  app.addHook('onRequest', (request, _reply, done) => {
+    try {
+      const found = authenticate(request.headers.authorization);
+      if (found instanceof Promise)
+        found.then((principal) => {
+          request.principal = principal;
+          done();
+        }, done);
+      else {
+        request.principal = found;
+        done();
+      }
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+};
+
+const MASTER: Principal = { kind: 'master' };
 
 const bearerToken = (header: string | undefined): string => {
   if (header === undefined)

@@ -8,6 +8,13 @@ export type Principal =
       readonly organizationId: string;
     };
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before the body is read, on every route that asks for a token. */
+    principal: Principal;
+  }
+}
+
 /** As recorded in the metadata of domain events. */
 export const actorOf = (principal: Principal): string =>
   principal.kind === 'master' ? 'master' : `application_secret:${principal.secretId}`;

@@ -1,16 +1,20 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { jsonDepthExceeds } from '../../domain/event/payload.ts';
 import { Problem } from '../problems.ts';
 
 /** Lists and objects within each other. */
 export const JSON_DEPTH_MAX = 64;
 
-/** The text of each request body, for who needs a part of it exactly as written. */
-const texts = new WeakMap<FastifyRequest, string>();
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The request body as it came, decoded: for who needs a part of it exactly as written. */
+    bodyText: string;
+  }
+}
 
-/** The request body as it came, decoded. */
-export const bodyText = (request: FastifyRequest): string => texts.get(request) ?? '';
+/** The key itself, or an escape of one of its letters. */
+const MAY_SPELL_PROTO = /__proto__|\\u00(?:5f|6f|7[024])/i;
 
 const parse = (bytes: Buffer): { text: string; value: unknown } => {
   if (bytes.length === 0) throw new Problem('JsonPayload', 'The request body is empty; send a JSON object.');
@@ -19,7 +23,7 @@ const parse = (bytes: Buffer): { text: string; value: unknown } => {
   if (jsonDepthExceeds(text, JSON_DEPTH_MAX))
     throw new Problem('JsonPayload', `The request body is nested deeper than ${JSON_DEPTH_MAX} levels.`);
   try {
-    return { text, value: text.includes('__proto__') ? JSON.parse(text, refuseProto) : JSON.parse(text) };
+    return { text, value: MAY_SPELL_PROTO.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text) };
   } catch (error) {
     if (error instanceof Problem) throw error;
     // The parser's message quotes the body, which has no place in an answer that is logged elsewhere.
@@ -36,11 +40,12 @@ const refuseProto = (key: string, value: unknown): unknown => {
 
 /** Reads `application/json` and nothing else; every refusal is a problem. */
 export const registerJsonBody = (app: FastifyInstance): void => {
+  app.decorateRequest('bodyText', '');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
       const { text, value } = parse(bytes as Buffer);
-      texts.set(request, text);
+      request.bodyText = text;
       done(null, value);
     } catch (error) {
       done(error as Error);

@@ -1,8 +1,10 @@
+import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseError } from 'pg';
 import { DomainError } from '../../domain/errors.ts';
 import { TooContended } from '../../eventstore/command-handler.ts';
 import { StoreUnavailable } from '../../eventstore/types.ts';
+import { InvalidCursor } from '../../projections/page.ts';
 import { fromDomainError, Problem, problemDocument, RETRY_AFTER_SECONDS } from '../problems.ts';
 import { validationProblem } from './validation.ts';
 
@@ -25,6 +27,7 @@ const unavailable = (cause: unknown): Problem =>
 export const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof DomainError) return fromDomainError(error);
+  if (error instanceof InvalidCursor) return new Problem('InvalidCursor', error.message, { cause: error });
   const validation = validationProblem(error);
   if (validation) return validation;
   if (error instanceof StoreUnavailable || error instanceof TooContended) return unavailable(error);
@@ -36,7 +39,7 @@ export const toProblem = (error: unknown): Problem => {
   if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH')
     return new Problem('JsonPayload', 'The body is not as long as Content-Length says.');
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new Problem('JsonPayload', 'The request cannot be read.', { cause: error });
+    return new Problem('MalformedRequest', 'The request cannot be read.', { cause: error });
   if (error instanceof Error && isConnectionTrouble(error)) return unavailable(error);
   return new Problem(
     'InternalServerError',
@@ -62,19 +65,50 @@ export const registerErrors = (app: FastifyInstance): void => {
       request.log.error({ err: problem.cause ?? error, problem: problem.id }, 'request failed');
     return sendProblem(reply, request, problem);
   });
+  const methodsOf = collectMethods(app);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0] ?? '';
-    const others = METHODS.filter((method) => method !== request.method && app.hasRoute({ method, url: path }));
-    if (others.length > 0) reply.header('allow', others.join(', '));
-    const problem =
-      others.length > 0
-        ? new Problem(
-            'MethodNotAllowed',
-            `${request.method} is not allowed on ${path.slice(0, 200)}; use ${others.join(', ')}.`,
-          )
-        : new Problem('RouteNotFound', `There is no route ${request.method} ${path.slice(0, 200)}; see /docs.`);
+    const shown = path.slice(0, 200);
+    const allowed = methodsOf(path);
+    if (allowed.length === 0)
+      return sendProblem(
+        reply,
+        request,
+        new Problem('RouteNotFound', `There is no route ${request.method} ${shown}; see /docs.`),
+      );
+    const allow = allowed.join(', ');
+    reply.header('allow', allow);
+    const problem = new Problem('MethodNotAllowed', `${request.method} is not allowed on ${shown}; use ${allow}.`);
     return sendProblem(reply, request, problem);
   });
 };
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+/** Which methods a path has; the router itself tells only whether one is there. */
+const collectMethods = (app: FastifyInstance): ((path: string) => string[]) => {
+  const routes: { parts: readonly string[]; methods: readonly string[] }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    routes.push({ parts: url.split('/'), methods: [method].flat() });
+  });
+  return (path) => {
+    const given = path.replace(/(?<=.)\/$/, '').split('/');
+    const matching = routes.filter(
+      ({ parts }) =>
+        parts.length === given.length &&
+        parts.every((part, index) => (part.startsWith(':') ? given[index] !== '' : part === given[index])),
+    );
+    return [...new Set(matching.flatMap(({ methods }) => methods))].sort();
+  };
+};
+
+/** For what Node's parser refuses before there is a request: the answer is written by hand. */
+export const answerClientError = (error: Error & { code?: string }, socket: Duplex): void => {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const problem = new Problem('MalformedRequest', 'The request is not well-formed HTTP, or came too slowly.');
+  const body = JSON.stringify(problemDocument(problem));
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+};

@@ -5,15 +5,19 @@ import { payloadBytes } from '../../domain/event/payload.ts';
 import { authorize } from '../auth/authorize.ts';
 import { actorOf, type Principal } from '../auth/principal.ts';
 import type { ApiDeps } from '../deps.ts';
-import { bodyText } from '../http/body.ts';
 import { toProblem } from '../http/errors.ts';
+import { operation } from '../http/operation.ts';
 import { entries, text, uuid } from '../http/strings.ts';
-import { Problem, problemDocument } from '../problems.ts';
+import { validate } from '../http/validation.ts';
+import { invalidField, Problem, problemDocument } from '../problems.ts';
+import { applicationIdOf } from '../scope.ts';
 import { type Ingested, type IngestRequest, SecretRevoked } from './ingest.ts';
 import { rawElements, rawMember } from './raw-values.ts';
 
-/** As characters of base64, which is what 512 KiB become. */
-const PAYLOAD_CHARACTERS_MAX = 699_050;
+/** Of the body of a single event, unless the largest payload asks for more. */
+const BODY_BYTES_MIN = 2 * 1024 * 1024;
+/** A payload may come escaped, and base64 makes four characters of three bytes. */
+const BODY_BYTES_PER_PAYLOAD_BYTE = 4;
 const EVENTS_MAX = 1_000;
 /** Twice the payload in base64 would not fit a larger one anyway; the batch carries many. */
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
@@ -46,25 +50,20 @@ const Outcome = z.object({
 });
 const Batch = z.object({ events: z.array(z.unknown()).min(1).max(EVENTS_MAX) });
 
+const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && 'events' in body;
+
 const acceptedOf = ({ applicationId, eventId, receivedAt }: Ingested) => ({
   application_id: applicationId,
   event_id: eventId,
   received_at: receivedAt,
 });
 
-const applicationFor = (body: EventBody, principal: Principal): string => {
-  if (body.application_id !== undefined) return body.application_id;
-  if (principal.kind === 'application_secret') return principal.applicationId;
-  throw new Problem('Validation', 'application_id: is required with this token', {
-    validation: { application_id: [{ code: 'required', message: 'is required with this token', params: {} }] },
-  });
-};
-
 /** `raw` is the JSON text that the event was read from: a payload that is not a string is cut out of it as written. */
 const bytesOf = (body: EventBody, raw: () => string, bytesMax: number): Buffer => {
   const contentType = body.payload_content_type ?? 'application/json';
   const isText = typeof body.payload === 'string';
-  if (isText && (body.payload as string).length > PAYLOAD_CHARACTERS_MAX) throw tooLarge(bytesMax);
+  // As characters of base64, at the most: before anything is made of them.
+  if (isText && (body.payload as string).length > Math.ceil(bytesMax / 3) * 4) throw tooLarge(bytesMax);
   const payload = isText || contentType !== 'application/json' ? body.payload : (rawMember(raw(), 'payload') ?? 'null');
   const bytes = payloadBytes(contentType, payload);
   if (bytes.length > bytesMax) throw tooLarge(bytesMax);
@@ -72,16 +71,23 @@ const bytesOf = (body: EventBody, raw: () => string, bytesMax: number): Buffer =
 };
 
 const tooLarge = (bytesMax: number): Problem =>
-  new Problem('Validation', `payload: must have at most ${bytesMax} bytes`, {
-    validation: {
-      payload: [{ code: 'too-big', message: `must have at most ${bytesMax} bytes`, params: { max: bytesMax } }],
-    },
-  });
+  invalidField('payload', 'too-big', `must have at most ${bytesMax} bytes`, { max: bytesMax });
+
+/** Refusals of a single event. */
+const PROBLEMS = [
+  'EventAlreadyIngested',
+  'EventInvalidBase64Payload',
+  'EventInvalidJsonPayload',
+  'EventInvalidPayloadContentType',
+  'EventTypeDoesNotExist',
+  'NotFound',
+] as const;
 
 /** `POST /event` with its batch form; the hot path of the product. */
 export const ingestRoutes =
-  ({ ingest, authenticate, config, onIngested }: ApiDeps): FastifyPluginAsyncZod =>
+  ({ ingest, config, onIngested }: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
+    const bodyBytesMax = Math.max(BODY_BYTES_MIN, BODY_BYTES_PER_PAYLOAD_BYTE * config.payloadBytesMax);
     const accept = async (
       body: EventBody,
       raw: () => string,
@@ -89,7 +95,7 @@ export const ingestRoutes =
       requestId: string,
       ip: string,
     ): Promise<Ingested> => {
-      const applicationId = applicationFor(body, principal);
+      const applicationId = applicationIdOf(principal, body.application_id);
       authorize(principal, 'event:ingest', { applicationId });
       const request: IngestRequest = {
         applicationId,
@@ -117,58 +123,69 @@ export const ingestRoutes =
       }
     };
 
-    const single = {
-      schema: {
-        tags: ['Events'],
-        summary: 'Ingest an event',
-        description:
-          'Answers 201 once the event and an attempt for every matching subscription are committed durably, or 200 with the first answer when the same event was ingested before.',
-        body: EventBody,
-        response: { 200: Accepted, 201: Accepted },
+    app.post(
+      '/event',
+      {
+        bodyLimit: bodyBytesMax,
+        ...operation(
+          {
+            id: 'ingestEvent',
+            tag: 'Events',
+            summary: 'Ingest an event',
+            description:
+              'Answers 201 once the event and an attempt for every matching subscription are committed durably, or 200 with the first answer when the same event was ingested before.',
+            problems: PROBLEMS,
+          },
+          { body: EventBody, response: { 200: Accepted, 201: Accepted } },
+        ),
+        // The answer is ours and flat: checking it against its schema would cost more than writing it.
+        serializerCompiler: () => (answer) => JSON.stringify(answer),
       },
-    };
-    app.post('/event', single, async (request, reply) => {
-      const principal = await authenticate(request);
-      const ingested = await accept(request.body, () => bodyText(request), principal, String(request.id), request.ip);
-      return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
-    });
+      async (request, reply) => {
+        const { body, principal, id, ip } = request;
+        const ingested = await accept(body, () => request.bodyText, principal, String(id), ip);
+        return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
+      },
+    );
 
     app.post(
       '/events',
       {
-        bodyLimit: BATCH_BYTES_MAX,
-        schema: {
-          tags: ['Events'],
-          summary: 'Ingest an event, or up to 1,000',
-          description:
-            'Takes what POST /event takes, or `{"events": [...]}`: then answers 200 with an outcome for each, in order.',
-          body: z.union([Batch, EventBody]),
-          response: { 200: z.union([z.object({ outcomes: z.array(Outcome) }), Accepted]), 201: Accepted },
-        },
+        bodyLimit: Math.max(BATCH_BYTES_MAX, bodyBytesMax),
+        ...operation(
+          {
+            id: 'ingestEvents',
+            tag: 'Events',
+            summary: 'Ingest an event, or up to 1,000',
+            description:
+              'Takes what POST /event takes, or `{"events": [...]}`: then answers 200 with an outcome for each, in order.',
+            problems: PROBLEMS,
+          },
+          {
+            body: z.union([Batch, EventBody]),
+            response: { 200: z.union([z.object({ outcomes: z.array(Outcome) }), Accepted]), 201: Accepted },
+          },
+        ),
+        // Which of the two it means to be is told by `events`, so that findings are about that one.
+        validatorCompiler: () => (body) => validate(isBatch(body) ? Batch : EventBody, body),
+        serializerCompiler: () => (answer) => JSON.stringify(answer),
       },
       async (request, reply) => {
-        const principal = await authenticate(request);
+        const { body, principal, ip } = request;
         const requestId = String(request.id);
-        const { body } = request;
         if (!('events' in body)) {
-          const ingested = await accept(body, () => bodyText(request), principal, requestId, request.ip);
+          const ingested = await accept(body, () => request.bodyText, principal, requestId, ip);
           return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
         }
         let raws: string[] | undefined;
         const rawOf = (index: number): string => {
-          raws ??= rawElements(bodyText(request), 'events');
+          raws ??= rawElements(request.bodyText, 'events');
           return raws[index] ?? 'null';
         };
         const outcomes = await Promise.all(
           body.events.map(async (candidate, index) => {
             try {
-              const ingested = await accept(
-                EventBody.parse(candidate),
-                () => rawOf(index),
-                principal,
-                requestId,
-                request.ip,
-              );
+              const ingested = await accept(EventBody.parse(candidate), () => rawOf(index), principal, requestId, ip);
               return { status: ingested.isRepeat ? 200 : 201, event: acceptedOf(ingested) };
             } catch (error) {
               const problem = toProblem(error);

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { afterFailure, afterSuccess } from '../../domain/delivery/decider.ts';
 import type {
   AttemptResult,
+  AttemptTimings,
   CancelReason,
   DeliveryEvent,
   FailureReason,
@@ -64,8 +65,14 @@ const resultOf = (outcome: SendOutcome, startedAt: string, finishedAt: string): 
           truncated: outcome.truncated,
         }
       : null,
-  timings: outcome.timings,
+  timings: rounded(outcome.timings),
 });
+
+/** To hundredths of a millisecond: what lies beyond is noise that every log entry would carry for ever. */
+const rounded = (timings: AttemptTimings): AttemptTimings =>
+  Object.fromEntries(
+    Object.entries(timings).map(([phase, ms]) => [phase, ms === null ? null : Math.round(ms * 100) / 100]),
+  ) as AttemptTimings;
 
 type Context = {
   readonly pending: PendingDelivery;

@@ -1,0 +1,108 @@
+import type { Command, Decider, Event } from '@event-driven-io/emmett';
+import type { FastifyRequest } from 'fastify';
+import { type Application, applicationDecider } from '../domain/application/decider.ts';
+import type { ApplicationCommand, ApplicationEvent } from '../domain/application/events.ts';
+import { eventTypeDecider } from '../domain/event-type/decider.ts';
+import type { EventTypeCommand } from '../domain/event-type/events.ts';
+import { organizationDecider } from '../domain/organization/decider.ts';
+import type { OrganizationCommand } from '../domain/organization/events.ts';
+import { subscriptionDecider } from '../domain/subscription/decider.ts';
+import type { SubscriptionCommand } from '../domain/subscription/events.ts';
+import type { Along } from '../eventstore/command-handler.ts';
+import { partitionOf } from '../eventstore/partition.ts';
+import type { Write } from '../eventstore/types.ts';
+import { projectConfiguration } from '../projections/configuration/projections.ts';
+import type { ApiDeps } from './deps.ts';
+import { metadataOf } from './scope.ts';
+
+/** A command as routes write it: the instant is added here. */
+type Plain<C extends Command> = C extends Command<infer Type, infer Data> ? { type: Type; data: Data } : never;
+
+type Several<C> = Command<'Several', { commands: readonly C[] }>;
+
+/** Decides several commands on one stream as one append: all of them happen, or none does. */
+const severally = <State, C extends Command, E extends Event>(
+  decider: Decider<State, C, E>,
+): Decider<State, Several<C>, E> => ({
+  ...decider,
+  decide: ({ data }, initial) => {
+    let state = initial;
+    return data.commands.flatMap((command) => {
+      const events = [decider.decide(command, state)].flat() as E[];
+      state = events.reduce(decider.evolve, state);
+      return events;
+    });
+  },
+});
+
+/** Along with every change of the configuration: it is projected within the append, and later events are routed with it. */
+const configured = (writes: readonly Write[] = []): Along => ({
+  movesConfiguration: true,
+  project: projectConfiguration,
+  writes,
+});
+
+/** Changes of the configuration, on behalf of whoever makes a request. */
+export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handle' | 'partitions' | 'now'>) => {
+  const at = (): { now: Date } => ({ now: now() });
+  return {
+    organization: (
+      request: FastifyRequest,
+      command: Plain<OrganizationCommand>,
+      project: Along['project'] = projectConfiguration,
+    ) => {
+      const { organizationId } = command.data;
+      return handle(
+        organizationDecider,
+        { streamId: `organization:${organizationId}`, partition: partitionOf(organizationId, partitions) },
+        { ...command, metadata: at() } as OrganizationCommand,
+        metadataOf(request),
+        () => ({ ...configured(), project }),
+      );
+    },
+
+    application: (
+      request: FastifyRequest,
+      applicationId: string,
+      commands: (state: Application) => readonly Plain<ApplicationCommand>[],
+      writes: readonly Write[] = [],
+      check: () => Promise<Pick<Along, 'routedWith'>> = async () => ({}),
+    ) =>
+      handle<Application, Several<ApplicationCommand>, ApplicationEvent>(
+        severally(applicationDecider),
+        { streamId: `application:${applicationId}`, partition: partitionOf(applicationId, partitions) },
+        (state) => ({
+          type: 'Several',
+          data: {
+            commands: commands(state).map((command) => ({ ...command, metadata: at() }) as ApplicationCommand),
+          },
+        }),
+        metadataOf(request),
+        async () => ({ ...(await check()), ...configured(writes) }),
+      ),
+
+    eventType: (request: FastifyRequest, command: Plain<EventTypeCommand>) => {
+      const { applicationId, name } = command.data;
+      return handle(
+        eventTypeDecider,
+        { streamId: `event_type:${applicationId}:${name}`, partition: partitionOf(applicationId, partitions) },
+        { ...command, metadata: at() } as EventTypeCommand,
+        metadataOf(request),
+        () => configured(),
+      );
+    },
+
+    subscription: (request: FastifyRequest, command: Plain<SubscriptionCommand>, writes: readonly Write[] = []) => {
+      const { subscriptionId, applicationId } = command.data;
+      return handle(
+        subscriptionDecider,
+        { streamId: `subscription:${subscriptionId}`, partition: partitionOf(applicationId, partitions) },
+        { ...command, metadata: at() } as SubscriptionCommand,
+        metadataOf(request),
+        () => configured(writes),
+      );
+    },
+  };
+};
+
+export type Commands = ReturnType<typeof createCommands>;

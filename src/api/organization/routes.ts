@@ -1,0 +1,208 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { uuidv7 } from '../../domain/event/ids.ts';
+import { notFound } from '../../domain/refusals.ts';
+import { GuardUndone } from '../../eventstore/flush.ts';
+import { projectConfiguration } from '../../projections/configuration/projections.ts';
+import {
+  countApplications,
+  findOrganization,
+  listApplications,
+  listOrganizations,
+  type OrganizationRecord,
+} from '../../projections/configuration/queries.ts';
+import type { Queryable } from '../../projections/page.ts';
+import { authorize } from '../auth/authorize.ts';
+import { createCommands } from '../commands.ts';
+import type { ApiDeps } from '../deps.ts';
+import { PageQuery } from '../http/inputs.ts';
+import { NoContent, operation } from '../http/operation.ts';
+import { linkNext, pageRequest } from '../http/page.ts';
+import { text, uuid } from '../http/strings.ts';
+import { eventsToday, OnboardingSteps, onboardingOf, quotaLimits } from './usage.ts';
+
+const OrganizationBody = z.object({ name: text(2, 50) });
+const OrganizationParams = z.object({ organization_id: uuid() });
+const Plan = z.object({ name: z.string(), label: z.string() });
+const OrganizationItem = z.object({
+  organization_id: z.string(),
+  name: z.string(),
+  role: z
+    .string()
+    .describe('What whoever asks is in this organization: `master`, or `viewer` with an application secret.'),
+  plan: Plan.nullable(),
+});
+const User = z.object({
+  user_id: z.string(),
+  email: z.string(),
+  first_name: z.string(),
+  last_name: z.string(),
+  role: z.string(),
+});
+const OrganizationInfo = z.object({
+  organization_id: z.string(),
+  name: z.string(),
+  plan: Plan.nullable(),
+  users: z.array(User),
+  quotas: z.object({
+    members_per_organization_limit: z.int(),
+    applications_per_organization_limit: z.int(),
+    events_per_day_limit: z.int(),
+    days_of_events_retention_limit: z.int(),
+  }),
+  consumption: z.object({ members: z.int(), applications: z.int(), events_per_day: z.int() }),
+  onboarding_steps: OnboardingSteps.extend({ application: z.enum(['ToDo', 'Done']) }),
+});
+
+/** Of an organization's applications, as many of the newest are looked at for what it uses. */
+const APPLICATIONS_SEEN_MAX = 100;
+
+export const organizationRoutes =
+  (deps: ApiDeps): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { pool, config, now } = deps;
+    const commands = createCommands(deps);
+
+    const load = async (organizationId: string): Promise<OrganizationRecord> => {
+      const found = await findOrganization(pool, organizationId);
+      if (!found) throw notFound('organization', organizationId);
+      return found;
+    };
+
+    const info = async (organizationId: string): Promise<z.output<typeof OrganizationInfo>> => {
+      const { name } = await load(organizationId);
+      const { rows } = await listApplications(pool, organizationId, { limit: APPLICATIONS_SEEN_MAX });
+      const applicationIds = rows.map(({ applicationId }) => applicationId);
+      const [applications, events, steps] = await Promise.all([
+        countApplications(pool, organizationId),
+        eventsToday(pool, applicationIds, now()),
+        onboardingOf(pool, applicationIds),
+      ]);
+      const limits = quotaLimits(config.quotas);
+      return {
+        organization_id: organizationId,
+        name,
+        plan: null,
+        users: [],
+        quotas: {
+          members_per_organization_limit: limits.members,
+          applications_per_organization_limit: limits.applications,
+          events_per_day_limit: limits.eventsPerDay,
+          days_of_events_retention_limit: limits.retentionDays,
+        },
+        consumption: { members: 0, applications, events_per_day: events },
+        onboarding_steps: { application: applications > 0 ? 'Done' : 'ToDo', ...steps },
+      };
+    };
+
+    app.get(
+      '/organizations',
+      operation(
+        { id: 'listOrganizations', tag: 'Organizations', summary: 'List organizations', problems: ['InvalidCursor'] },
+        { querystring: PageQuery, response: { 200: z.array(OrganizationItem) } },
+      ),
+      async (request, reply) => {
+        const { principal, query } = request;
+        authorize(principal, 'organization:list', {});
+        const visible = principal.kind === 'master' ? 'all' : [principal.organizationId];
+        const page = await listOrganizations(pool, visible, pageRequest(query));
+        linkNext(request, reply, config.publicUrl, page);
+        const role = principal.kind === 'master' ? 'master' : 'viewer';
+        return page.rows.map(({ organizationId, name }) => ({
+          organization_id: organizationId,
+          name,
+          role,
+          plan: null,
+        }));
+      },
+    );
+
+    app.post(
+      '/organizations',
+      operation(
+        {
+          id: 'createOrganization',
+          tag: 'Organizations',
+          summary: 'Create an organization',
+          problems: ['OrganizationNameMissing'],
+        },
+        { body: OrganizationBody, response: { 200: OrganizationInfo } },
+      ),
+      async (request) => {
+        authorize(request.principal, 'organization:create', {});
+        const organizationId = uuidv7(now().getTime());
+        const { name } = request.body;
+        await commands.organization(request, { type: 'CreateOrganization', data: { organizationId, name } });
+        return info(organizationId);
+      },
+    );
+
+    app.get(
+      '/organizations/:organization_id',
+      operation(
+        {
+          id: 'getOrganization',
+          tag: 'Organizations',
+          summary: 'Read an organization',
+          description: `Consumption and onboarding look at the ${APPLICATIONS_SEEN_MAX} newest applications.`,
+        },
+        { params: OrganizationParams, response: { 200: OrganizationInfo } },
+      ),
+      async (request) => {
+        const organizationId = request.params.organization_id;
+        authorize(request.principal, 'organization:get', { organizationId });
+        return info(organizationId);
+      },
+    );
+
+    app.put(
+      '/organizations/:organization_id',
+      operation(
+        {
+          id: 'editOrganization',
+          tag: 'Organizations',
+          summary: 'Rename an organization',
+          problems: ['OrganizationNameMissing'],
+        },
+        { params: OrganizationParams, body: OrganizationBody, response: { 200: OrganizationInfo } },
+      ),
+      async (request) => {
+        const organizationId = request.params.organization_id;
+        authorize(request.principal, 'organization:edit', { organizationId });
+        await load(organizationId);
+        const { name } = request.body;
+        await commands.organization(request, { type: 'RenameOrganization', data: { organizationId, name } });
+        return info(organizationId);
+      },
+    );
+
+    app.delete(
+      '/organizations/:organization_id',
+      operation(
+        {
+          id: 'deleteOrganization',
+          tag: 'Organizations',
+          summary: 'Delete an organization without applications',
+          problems: ['OrganizationIsNotEmpty'],
+        },
+        { params: OrganizationParams, response: { 204: NoContent } },
+      ),
+      async (request, reply) => {
+        const organizationId = request.params.organization_id;
+        authorize(request.principal, 'organization:delete', { organizationId });
+        await load(organizationId);
+        const applications = await countApplications(pool, organizationId);
+        await commands.organization(
+          request,
+          { type: 'DeleteOrganization', data: { organizationId, applications } },
+          // Once more under the lock, which the creation of an application takes, too: none can slip in between.
+          async (events, run) => {
+            const db = { query: run } as unknown as Queryable;
+            if ((await countApplications(db, organizationId)) > 0) throw new GuardUndone(organizationId);
+            await projectConfiguration(events, run);
+          },
+        );
+        return reply.code(204).send(null);
+      },
+    );
+  };

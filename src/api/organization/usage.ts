@@ -1,0 +1,53 @@
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import type { Config } from '../../config/load.ts';
+import { listEventTypes, listSubscriptions } from '../../projections/configuration/queries.ts';
+import { eventsPerDay, listEvents } from '../../projections/event/queries.ts';
+
+const Step = z.enum(['ToDo', 'Done']);
+/** What a newcomer has done already. */
+export const OnboardingSteps = z.object({ event_type: Step, subscription: Step, event: Step });
+export type OnboardingSteps = z.output<typeof OnboardingSteps>;
+
+/** Where no limit is set, clients of Hook0 expect the largest 32-bit integer. */
+export const NO_LIMIT = 2_147_483_647;
+
+type Limits = Omit<Config['quotas'], 'enabled'>;
+
+export const quotaLimits = ({ enabled, ...limits }: Config['quotas']): Limits =>
+  enabled
+    ? limits
+    : {
+        members: NO_LIMIT,
+        applications: NO_LIMIT,
+        eventsPerDay: NO_LIMIT,
+        retentionDays: NO_LIMIT,
+        subscriptions: NO_LIMIT,
+        eventTypes: NO_LIMIT,
+      };
+
+/** Events received since midnight, UTC. */
+export const eventsToday = async (pool: Pool, applicationIds: readonly string[], now: Date): Promise<number> => {
+  if (applicationIds.length === 0) return 0;
+  const from = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate()));
+  const days = await eventsPerDay(pool, applicationIds, { from, to: new Date(from.getTime() + 86_400_000) });
+  return days.reduce((sum, { amount }) => sum + amount, 0);
+};
+
+const ONE = { limit: 1 } as const;
+
+/** Of one application or more: a step that one of them has taken is done. */
+export const onboardingOf = async (pool: Pool, applicationIds: readonly string[]): Promise<OnboardingSteps> => {
+  const isDone = async (
+    list: (applicationId: string) => Promise<{ rows: readonly unknown[] }>,
+  ): Promise<z.output<typeof Step>> => {
+    for (const applicationId of applicationIds) if ((await list(applicationId)).rows.length > 0) return 'Done';
+    return 'ToDo';
+  };
+  const [eventType, subscription, event] = await Promise.all([
+    isDone((applicationId) => listEventTypes(pool, applicationId, ONE)),
+    isDone((applicationId) => listSubscriptions(pool, applicationId, ONE)),
+    isDone((applicationId) => listEvents(pool, applicationId, ONE)),
+  ]);
+  return { event_type: eventType, subscription, event };
+};

@@ -1,0 +1,57 @@
+import type { FastifyRequest } from 'fastify';
+import type { Pool } from 'pg';
+import type { DomainEventMetadata } from '../domain/metadata.ts';
+import { notFound } from '../domain/refusals.ts';
+import {
+  type ApplicationRecord,
+  findApplication,
+  findSubscription,
+  type SubscriptionRecord,
+} from '../projections/configuration/queries.ts';
+import { type Action, authorize } from './auth/authorize.ts';
+import { actorOf, type Principal } from './auth/principal.ts';
+import { invalidField } from './problems.ts';
+
+/** The application that a request is about: the one it names, or the one its token belongs to. */
+export const applicationIdOf = (principal: Principal, given: string | undefined): string => {
+  if (given !== undefined) return given;
+  if (principal.kind === 'application_secret') return principal.applicationId;
+  throw invalidField('application_id', 'required', 'is required with this token');
+};
+
+/** Loads the application a request is about, once it is sure that whoever asks may do this to it. */
+export const applicationFor = async (
+  pool: Pool,
+  { principal }: FastifyRequest,
+  action: Action,
+  given: string | undefined,
+): Promise<ApplicationRecord> => {
+  const applicationId = applicationIdOf(principal, given);
+  authorize(principal, action, { applicationId });
+  const application = await findApplication(pool, applicationId);
+  if (!application) throw notFound('application', applicationId);
+  return application;
+};
+
+/** The same for a subscription; `given` must be its application, when it is given. */
+export const subscriptionFor = async (
+  pool: Pool,
+  { principal }: FastifyRequest,
+  action: Action,
+  subscriptionId: string,
+  given: string | undefined,
+): Promise<SubscriptionRecord> => {
+  const found = await findSubscription(pool, subscriptionId);
+  if (!found || (given !== undefined && given !== found.applicationId)) throw notFound('subscription', subscriptionId);
+  const { organizationId, applicationId } = found;
+  authorize(principal, action, { organizationId, applicationId, named: { what: 'subscription', id: subscriptionId } });
+  return found;
+};
+
+/** Who asks, why and from where, for the domain events that follow. */
+export const metadataOf = (request: FastifyRequest, correlationId = String(request.id)): DomainEventMetadata => ({
+  actor: actorOf(request.principal),
+  causationId: String(request.id),
+  correlationId,
+  ip: request.ip,
+});

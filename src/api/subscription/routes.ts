@@ -1,0 +1,284 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DomainError } from '../../domain/errors.ts';
+import { uuidv7 } from '../../domain/event/ids.ts';
+import { sameJson } from '../../domain/same-json.ts';
+import type { SubscriptionSettings } from '../../domain/subscription/events.ts';
+import { addressRules } from '../../domain/target/address.ts';
+import type { Write } from '../../eventstore/types.ts';
+import {
+  findSubscription,
+  listSubscriptions,
+  type SubscriptionRecord,
+} from '../../projections/configuration/queries.ts';
+import { createCommands } from '../commands.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
+import { NoContent, operation } from '../http/operation.ts';
+import { linkNext, pageRequest } from '../http/page.ts';
+import { uuid } from '../http/strings.ts';
+import { applicationFor, subscriptionFor } from '../scope.ts';
+import { labelsOf, type SubscriptionBody, subscriptionBody } from './body.ts';
+import { openHeaders, Subscription, viewSubscriptions } from './view.ts';
+
+const OVERLAP_SECONDS = 86_400;
+const OVERLAP_SECONDS_MAX = 30 * 86_400;
+
+const SubscriptionParams = z.object({ subscription_id: uuid() });
+const RotateBody = z
+  .object({
+    application_id: uuid().optional(),
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(OVERLAP_SECONDS_MAX)
+      .default(OVERLAP_SECONDS)
+      .describe('How long the secret before goes on signing beside the new one.'),
+  })
+  .nullish();
+
+export const subscriptionRoutes =
+  (deps: ApiDeps): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { pool, config, vault, configuration, publicKeys, now } = deps;
+    const commands = createCommands(deps);
+    const rules = {
+      addresses: addressRules({ allowCidrs: config.allowTargetCidrs }),
+      allowHttp: config.allowHttpTargets,
+    };
+    const Body = subscriptionBody(rules, config.signatureHeader);
+    const publicKey = publicKeys[0]?.whpk ?? '';
+
+    const view = async (record: SubscriptionRecord): Promise<Subscription> => {
+      const [shown] = await viewSubscriptions(vault, publicKey, [record], now());
+      if (!shown) throw new Error(`Subscription ${record.subscriptionId} cannot be shown.`);
+      return shown;
+    };
+
+    const viewNow = async (subscriptionId: string): Promise<Subscription> => {
+      const record = await findSubscription(pool, subscriptionId);
+      if (!record) throw new DomainError('NotFound', `Subscription ${subscriptionId} was deleted meanwhile.`);
+      return view(record);
+    };
+
+    /** A name that exists in no application matches nothing for ever: most likely a slip of the pen. */
+    const checkEventTypes = async (applicationId: string, names: readonly string[]): Promise<void> => {
+      const known = (await configuration.freshApplication(applicationId))?.eventTypes;
+      const unknown = names.find((name) => !name.includes('*') && known?.has(name) !== true);
+      if (unknown !== undefined)
+        throw new DomainError(
+          'EventTypeDoesNotExist',
+          `Application ${applicationId} has no active event type ${unknown}; create it with POST /api/v1/event_types first.`,
+        );
+    };
+
+    /** Header values are sealed anew only when they changed: else each replacement would look like one. */
+    const settingsOf = async (
+      body: SubscriptionBody,
+      organizationId: string,
+      before: SubscriptionRecord | undefined,
+    ): Promise<{ settings: SubscriptionSettings; writes: Write[] }> => {
+      const { headers, ...target } = body.target;
+      const headerNames = Object.keys(headers);
+      const sealedBefore = before?.settings.target.sealedHeadersId ?? null;
+      let sealedHeadersId: string | null = null;
+      const writes: Write[] = [];
+      if (headerNames.length > 0) {
+        const opened = sealedBefore === null ? new Map<string, string>() : await vault.open([sealedBefore]);
+        const isSame = before && opened.size > 0 && sameJson(openHeaders(before.settings, opened), headers);
+        sealedHeadersId = isSame ? sealedBefore : randomUUID();
+        if (sealedHeadersId !== null && !isSame)
+          writes.push(await vault.seal({ organizationId, sealedId: sealedHeadersId, plain: JSON.stringify(headers) }));
+      }
+      const settings: SubscriptionSettings = {
+        isEnabled: body.is_enabled,
+        eventTypes: [...new Set(body.event_types)],
+        description: body.description ?? null,
+        labels: labelsOf(body),
+        metadata: body.metadata ?? {},
+        target: { ...target, headerNames, sealedHeadersId },
+        retrySchedule: body.retry_schedule ?? null,
+        concurrencyMax: body.concurrency_max ?? null,
+        signEd25519: body.sign_ed25519 ?? false,
+        dedicatedWorkers: [],
+      };
+      return { settings, writes };
+    };
+
+    const checkWorkers = ({ dedicated_workers: workers }: SubscriptionBody): void => {
+      if (workers && workers.length > 0)
+        throw new DomainError(
+          'UnauthorizedWorkers',
+          `The organization may not use the worker ${workers[0]}; leave \`dedicated_workers\` out.`,
+        );
+    };
+
+    app.get(
+      '/subscriptions',
+      operation(
+        {
+          id: 'listSubscriptions',
+          tag: 'Subscriptions',
+          summary: 'List the subscriptions of an application',
+          problems: ['InvalidCursor', 'NotFound'],
+        },
+        { querystring: PageQuery.extend(ApplicationQuery.shape), response: { 200: z.array(Subscription) } },
+      ),
+      async (request, reply) => {
+        const { query } = request;
+        const { applicationId } = await applicationFor(pool, request, 'subscription:list', query.application_id);
+        const page = await listSubscriptions(pool, applicationId, pageRequest(query));
+        linkNext(request, reply, config.publicUrl, page);
+        return viewSubscriptions(vault, publicKey, page.rows, now());
+      },
+    );
+
+    app.post(
+      '/subscriptions',
+      operation(
+        {
+          id: 'createSubscription',
+          tag: 'Subscriptions',
+          summary: 'Create a subscription',
+          description: 'Every event that is accepted after the answer meets it; older ones come by replay.',
+          problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'NotFound', 'UnauthorizedWorkers'],
+        },
+        { body: Body, response: { 201: Subscription } },
+      ),
+      async (request, reply) => {
+        const { body } = request;
+        const application = await applicationFor(pool, request, 'subscription:create', body.application_id);
+        const { applicationId, organizationId } = application;
+        checkWorkers(body);
+        const { settings, writes } = await settingsOf(body, organizationId, undefined);
+        await checkEventTypes(applicationId, settings.eventTypes);
+        const subscriptionId = uuidv7(now().getTime());
+        const secretId = randomUUID();
+        const secret = await vault.seal({ organizationId, sealedId: secretId, plain: randomUUID() });
+        await commands.subscription(
+          request,
+          { type: 'CreateSubscription', data: { subscriptionId, applicationId, organizationId, settings, secretId } },
+          [secret, ...writes],
+        );
+        return reply.code(201).send(await viewNow(subscriptionId));
+      },
+    );
+
+    app.get(
+      '/subscriptions/:subscription_id',
+      operation(
+        { id: 'getSubscription', tag: 'Subscriptions', summary: 'Read a subscription' },
+        { params: SubscriptionParams, querystring: ApplicationQuery, response: { 200: Subscription } },
+      ),
+      async (request) => {
+        const { params, query } = request;
+        return view(
+          await subscriptionFor(pool, request, 'subscription:get', params.subscription_id, query.application_id),
+        );
+      },
+    );
+
+    app.put(
+      '/subscriptions/:subscription_id',
+      operation(
+        {
+          id: 'replaceSubscription',
+          tag: 'Subscriptions',
+          summary: 'Replace a subscription',
+          description:
+            'Sets everything; what is left out is empty then. Disabling cancels what is still owed, and enabling does not bring it back.',
+          problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'UnauthorizedWorkers'],
+        },
+        { params: SubscriptionParams, body: Body, response: { 200: Subscription } },
+      ),
+      async (request) => {
+        const { params, body } = request;
+        const before = await subscriptionFor(
+          pool,
+          request,
+          'subscription:edit',
+          params.subscription_id,
+          body.application_id,
+        );
+        const { subscriptionId, applicationId, organizationId } = before;
+        checkWorkers(body);
+        const { settings, writes } = await settingsOf(body, organizationId, before);
+        // Names that it lists already may have been deactivated since; they do no harm.
+        const added = settings.eventTypes.filter((name) => !before.settings.eventTypes.includes(name));
+        await checkEventTypes(applicationId, added);
+        await commands.subscription(
+          request,
+          { type: 'ReplaceSubscription', data: { subscriptionId, applicationId, organizationId, settings } },
+          writes,
+        );
+        return viewNow(subscriptionId);
+      },
+    );
+
+    app.delete(
+      '/subscriptions/:subscription_id',
+      operation(
+        {
+          id: 'deleteSubscription',
+          tag: 'Subscriptions',
+          summary: 'Delete a subscription',
+          description: 'What it is still owed is cancelled.',
+        },
+        { params: SubscriptionParams, querystring: ApplicationQuery, response: { 204: NoContent } },
+      ),
+      async (request, reply) => {
+        const { params, query } = request;
+        const found = await subscriptionFor(
+          pool,
+          request,
+          'subscription:delete',
+          params.subscription_id,
+          query.application_id,
+        );
+        const { subscriptionId, applicationId, organizationId } = found;
+        await commands.subscription(request, {
+          type: 'DeleteSubscription',
+          data: { subscriptionId, applicationId, organizationId },
+        });
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      '/subscriptions/:subscription_id/secret/rotate',
+      operation(
+        {
+          id: 'rotateSubscriptionSecret',
+          tag: 'Subscriptions',
+          summary: 'Give a subscription a new secret',
+          description:
+            'Until the overlap ends, the Standard Webhooks signature carries both; the Hook0 signature has room for the new one only.',
+        },
+        { params: SubscriptionParams, body: RotateBody, response: { 200: Subscription } },
+      ),
+      async (request) => {
+        const { params, body } = request;
+        const found = await subscriptionFor(
+          pool,
+          request,
+          'subscription:edit',
+          params.subscription_id,
+          body?.application_id,
+        );
+        const { subscriptionId, applicationId, organizationId } = found;
+        const secretId = randomUUID();
+        const secret = await vault.seal({ organizationId, sealedId: secretId, plain: randomUUID() });
+        const overlapSeconds = body?.overlap_seconds ?? OVERLAP_SECONDS;
+        await commands.subscription(
+          request,
+          {
+            type: 'RotateSubscriptionSecret',
+            data: { subscriptionId, applicationId, organizationId, secretId, overlapSeconds },
+          },
+          [secret],
+        );
+        return viewNow(subscriptionId);
+      },
+    );
+  };
