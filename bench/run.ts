@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -45,9 +46,11 @@ const latency = ({ latencies }: Pick<LoadResult, 'latencies'>): Figures => ({
 });
 
 const directory = await mkdtemp(join(tmpdir(), 'posthorn-bench-'));
+await chmod(directory, 0o711); // The server runs as another user when we are root.
 const database = await startEmbeddedPostgres({ dataDir: directory, log: () => undefined });
 const admin = new Client({ connectionString: database.url });
 await admin.connect();
+const postmaster = Number(readFileSync(join(database.dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
 const masterKey = randomUUID();
 
 const freshDatabase = async (): Promise<string> => {
@@ -67,12 +70,12 @@ const measured = async <Result extends { events: number }>(
   child: Child,
   run: () => Promise<Result>,
 ): Promise<Result & { costs: Figures }> => {
-  const before = { node: cpuOfProcess(child.pid), pg: cpuOfPostgres(), wal: await walBytes() };
+  const before = { node: cpuOfProcess(child.pid), pg: cpuOfPostgres(postmaster), wal: await walBytes() };
   const result = await run();
   const per = (ms: number): number => round((ms * 1000) / Math.max(1, result.events));
   const costs = {
     'node us/event': per(cpuOfProcess(child.pid) - before.node),
-    'pg us/event': per(cpuOfPostgres() - before.pg),
+    'pg us/event': per(cpuOfPostgres(postmaster) - before.pg),
     'WAL B/event': round(((await walBytes()) - before.wal) / Math.max(1, result.events)),
   };
   return { ...result, costs };
@@ -109,6 +112,17 @@ const ingestRequest = (tenant: Tenant): Buffer =>
   post('/api/v1/event', eventBody(tenant.applicationId, EVENT_TYPE, BODY_BYTES), {
     authorization: `Bearer ${tenant.secret}`,
   });
+
+const identified = (tenant: Tenant): { id: string; body: string } => {
+  const body = eventBody(tenant.applicationId, EVENT_TYPE, BODY_BYTES, true);
+  return { id: (JSON.parse(body) as { event_id: string }).event_id, body };
+};
+
+/** Deliveries that wait for a retry, as the product's own metrics tell. */
+const waitingOf = async (port: number): Promise<number> => {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Number(/^posthorn_deliveries_pending\{state="waiting"\} (\d+)/m.exec(text)?.[1] ?? 0);
+};
 
 /** Closed loop through the whole path: everything acknowledged must arrive before the clock stops. */
 const wholePath = async (child: Child, port: number, request: Buffer, receiver: Receiver, warmup: number) => {
@@ -197,6 +211,72 @@ try {
       ...costs,
       failures: load.failures,
       'RSS MiB': round(memoryOf(child.pid)),
+    });
+    await child.stop();
+  }
+  if (wants('latency')) {
+    const remembering = await startReceiver(RECEIVER_HOST, true);
+    const { child, port, tenant, api } = await startProduct();
+    await createClient(api, masterKey).subscribe(tenant, EVENT_TYPE, `http://${RECEIVER_HOST}:${remembering.port}`);
+    const sentAt = new Map<string, number>();
+    const rate = 200;
+    const request = (): Buffer => {
+      const { id, body } = identified(tenant);
+      sentAt.set(id, performance.timeOrigin + performance.now());
+      return post('/api/v1/event', body, { authorization: `Bearer ${tenant.secret}` });
+    };
+    await generateLoad({ host: '127.0.0.1', port, connections, seconds: 2, rate, request });
+    sentAt.clear();
+    const load = await generateLoad({ host: '127.0.0.1', port, connections, seconds: seconds * 2, rate, request });
+    await until(() => [...sentAt.keys()].every((id) => remembering.arrivals.has(id)), 10_000);
+    const latencies = [...sentAt]
+      .map(([id, at]) => (remembering.arrivals.get(id) ?? Number.NaN) - at)
+      .sort((a, b) => a - b);
+    report(`end to end at ${rate}/s`, {
+      events: load.requests,
+      missing: latencies.filter(Number.isNaN).length,
+      ...latency({ latencies }),
+      'max ms': round(latencies.at(-1) ?? Number.NaN, 1),
+      'acknowledged p99 ms': round(percentile(load.latencies, 0.99), 1),
+    });
+    await child.stop();
+    await remembering.close();
+  }
+
+  if (wants('waiting')) {
+    const waiting = options.short ? 5_000 : 100_000;
+    const { child, port, tenant, api } = await startProduct({ POSTHORN_RETRY_SCHEDULE: '1h,10h' });
+    const client = createClient(api, masterKey);
+    const failing = 'bench.order.lost';
+    await client.call('POST', '/event_types', { application_id: tenant.applicationId, name: failing });
+    await client.subscribe(tenant, EVENT_TYPE, target);
+    await client.subscribe(tenant, failing, `http://${RECEIVER_HOST}:1/nobody-listens`);
+    const request = ingestRequest(tenant);
+    const before = await wholePath(child, port, request, receiver, 1.5);
+    const lost = post('/api/v1/event', eventBody(tenant.applicationId, failing, BODY_BYTES), {
+      authorization: `Bearer ${tenant.secret}`,
+    });
+    let made = 0;
+    while (made < waiting) {
+      const { requests } = await generateLoad({
+        host: '127.0.0.1',
+        port,
+        connections,
+        seconds: Math.min(seconds, 5),
+        request: () => lost,
+      });
+      made += requests;
+    }
+    const settledAt = performance.now();
+    while ((await waitingOf(port)) < made && performance.now() - settledAt < 120_000) await until(() => false, 200);
+    const memory = memoryOf(child.pid);
+    const after = await wholePath(child, port, request, receiver, 1.5);
+    report(`with ${await waitingOf(port)} waiting`, {
+      'events/s': round(after.perSecond),
+      'of that before': round(after.perSecond / before.perSecond, 2),
+      ...latency(after.load),
+      'p99 before ms': round(percentile(before.load.latencies, 0.99), 1),
+      'RSS MiB': round(memory),
     });
     await child.stop();
   }

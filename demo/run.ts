@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import published from '@octokit/webhooks-examples' with { type: 'json' };
@@ -26,6 +26,7 @@ const examples = published as unknown as readonly Example[];
 const eventTypeOf = (name: string, { action }: { action?: string }): string => `${name}.${action ?? 'sent'}`;
 
 const directory = await mkdtemp(join(tmpdir(), 'posthorn-demo-'));
+await chmod(directory, 0o711); // The server runs as another user when we are root.
 const config = loadConfig({
   ...process.env,
   POSTHORN_DATA_DIR: directory,

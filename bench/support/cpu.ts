@@ -21,12 +21,14 @@ const statOf = (pid: number): { name: string; parent: number; cpuMs: number } | 
 /** CPU time of one process, all its threads, in milliseconds. */
 export const cpuOfProcess = (pid: number): number => statOf(pid)?.cpuMs ?? 0;
 
-/** CPU time of all living server processes named `postgres`, in milliseconds. */
-export const cpuOfPostgres = (): number =>
+/** CPU time of a Postgres server: its postmaster and all processes that this one has started, in milliseconds. */
+export const cpuOfPostgres = (postmaster: number): number =>
   readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map((entry) => statOf(Number(entry)))
-    .reduce((sum, stat) => sum + (stat?.name === 'postgres' ? stat.cpuMs : 0), 0);
+    .reduce((sum, entry) => {
+      const stat = statOf(Number(entry));
+      return stat && (stat.parent === postmaster || Number(entry) === postmaster) ? sum + stat.cpuMs : sum;
+    }, 0);
 
 /** Resident memory of a process in MiB. */
 export const memoryOf = (pid: number): number => {
