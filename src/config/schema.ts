@@ -235,6 +235,13 @@ export const configSchema = z.object({
     0,
     HOUR,
   ),
+  healthKey: z.string().optional().register(variables, {
+    variable: 'POSTHORN_HEALTH_KEY',
+    default: null,
+    description: "Opens Hook0's GET /api/v1/health?key=…, which answers 404 when this is absent; /readyz needs no key.",
+    expected: 'a text',
+    secret: 'all',
+  }),
   smtpUrl: url('smtp:', 'smtps:').optional().register(variables, {
     variable: 'SMTP_URL',
     default: null,

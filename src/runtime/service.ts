@@ -23,8 +23,6 @@ export type ServiceOptions = {
   readonly isAlone: boolean;
   readonly version: string;
   readonly logger?: Logger;
-  /** Opens `/api/v1/health`: none closes it, an empty one leaves it open to everybody. */
-  readonly healthKey?: string | undefined;
 };
 
 export type Service = {
@@ -88,7 +86,7 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
       const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
       return { id, whpk: whpkOf(privateKey), hex: der.subarray(-32).toString('hex') };
     }),
-    healthKey: options.healthKey,
+    healthKey: config.healthKey,
     now,
   };
 };

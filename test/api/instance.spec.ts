@@ -6,7 +6,7 @@ import { startTestService, type TestService } from '../support/service.ts';
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService({}, { healthKey: 'open sesame' });
+  service = await startTestService({ POSTHORN_HEALTH_KEY: 'open sesame' });
 });
 afterAll(() => service.stop());
 

@@ -48,10 +48,7 @@ export type TestService = {
 const hex = (): string => randomBytes(32).toString('hex');
 
 /** A whole service, all roles, on a database of its own; receivers on 127.0.0.9 may be targets. */
-export const startTestService = async (
-  env: Environment = {},
-  { healthKey }: { healthKey?: string } = {},
-): Promise<TestService> => {
+export const startTestService = async (env: Environment = {}): Promise<TestService> => {
   const database = await createTestDatabase();
   const masterKey = randomUUID();
   const config = loadConfig({
@@ -76,7 +73,6 @@ export const startTestService = async (
     isAlone: true,
     version: '0.0.0-test',
     logger: pino({ level: 'error' }, { write: (line: string) => errors.push(line) }),
-    healthKey,
   });
   const { address } = service;
   if (address === undefined) throw new Error('The service has no API.');
