@@ -27,6 +27,7 @@ describe('loading the configuration', () => {
       masterKey: undefined,
       biscuitPrivateKeys: undefined,
       encryptionKeys: undefined,
+      healthKey: undefined,
       partitions: 16,
       leaseMs: 5_000,
       retrySchedule: 'exponential(30s, 2, 10h, 16)',
