@@ -37,7 +37,9 @@ export const createAppPool = ({
       settings,
   };
   const pool = new Pool(config);
-  // An idle connection that breaks is replaced at the next use, which reports what is wrong.
+  // A connection that breaks is replaced, and whatever it was asked is refused with the reason. Both kinds must be listened
+  // to, or Node ends the process: those lying idle report to the pool, those in use to nobody but themselves.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 };
