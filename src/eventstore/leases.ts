@@ -6,6 +6,7 @@ import { arrayLiteral } from './statements.ts';
 const RENEW = `
   UPDATE processor_lease SET until = clock_timestamp() + make_interval(secs => $3)
   WHERE processor = $1 AND owner = $2 AND until > clock_timestamp()
+    AND (partition_no, epoch) IN (SELECT * FROM unnest($4::smallint[], $5::bigint[]))
   RETURNING partition_no, epoch::float8 AS epoch`;
 const JOIN = `
   INSERT INTO processor_member (processor, owner, until) VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -87,6 +88,7 @@ export const createLeaseKeeper = ({
   const owner = randomUUID();
   const seconds = leaseMs / 1000;
   const held = new Map<number, { lease: Lease; deadline: number }>();
+  const releasing = new Map<Lease, Promise<void>>();
   let clockOffset = Number.NaN;
   let timer: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -131,24 +133,52 @@ export const createLeaseKeeper = ({
     }
     for (const lease of leases) {
       held.set(lease.partition, { lease, deadline: asked + leaseMs });
-      await events.onTaken(lease);
+      try {
+        await events.onTaken(lease);
+      } catch (error) {
+        // Nobody would work on it: it is left to run out, and taken again.
+        lose(lease);
+        events.onError(error);
+      }
     }
   };
 
+  /** Only what is known to be held: a lease whose taking was never confirmed has to run out, or nobody would work on it. */
   const renew = async (): Promise<void> => {
+    if (held.size === 0) return;
     const asked = performance.now();
-    const { rows } = await pool.query<{ partition_no: number; epoch: number }>(RENEW, [processor, owner, seconds]);
+    const known = [...held.values()].map(({ lease }) => lease);
+    const { rows } = await pool.query<{ partition_no: number; epoch: number }>(RENEW, [
+      processor,
+      owner,
+      seconds,
+      arrayLiteral(known.map(({ partition }) => partition)),
+      arrayLiteral(known.map(({ epoch }) => epoch)),
+    ]);
     const renewed = new Map(rows.map((row) => [row.partition_no, row.epoch]));
-    for (const [partition, entry] of [...held]) {
-      if (renewed.get(partition) === entry.lease.epoch) entry.deadline = asked + leaseMs;
-      else lose(entry.lease);
+    for (const lease of known) {
+      const entry = held.get(lease.partition);
+      if (entry?.lease !== lease) continue; // Handed back meanwhile.
+      if (renewed.get(lease.partition) === lease.epoch) entry.deadline = asked + leaseMs;
+      else lose(lease);
     }
   };
 
-  const release = async (leases: readonly Lease[]): Promise<void> => {
-    await Promise.all(leases.map((lease) => events.onRelease(lease)));
-    for (const { partition } of leases) held.delete(partition);
-    await pool.query(RELEASE, [processor, owner, arrayLiteral(leases.map(({ partition }) => partition))]);
+  /** Takes as long as what is in flight does; meanwhile the lease is renewed like the others. */
+  const release = async (lease: Lease): Promise<void> => {
+    await events.onRelease(lease);
+    if (held.get(lease.partition)?.lease === lease) held.delete(lease.partition);
+    await pool.query(RELEASE, [processor, owner, arrayLiteral([lease.partition])]);
+  };
+
+  const startRelease = (lease: Lease): Promise<void> => {
+    const known = releasing.get(lease);
+    if (known) return known;
+    const done = release(lease)
+      .catch(events.onError)
+      .finally(() => releasing.delete(lease));
+    releasing.set(lease, done);
+    return done;
   };
 
   const turn = async (): Promise<void> => {
@@ -161,9 +191,9 @@ export const createLeaseKeeper = ({
     if (!row) return;
     clockOffset = row.now_ms - (before + performance.now()) / 2;
     const share = Math.ceil(partitions / Math.max(1, row.members));
-    const mine = [...held.values()].map(({ lease }) => lease);
+    const mine = [...held.values()].map(({ lease }) => lease).filter((lease) => !releasing.has(lease));
     if (mine.length < share) await take(share - mine.length);
-    else if (mine.length > share) await release(mine.slice(share));
+    for (const lease of mine.slice(share)) void startRelease(lease);
   };
 
   const expire = (): void => {
@@ -196,8 +226,7 @@ export const createLeaseKeeper = ({
     stop: async () => {
       stopping = true;
       await round;
-      const leases = [...held.values()].map(({ lease }) => lease);
-      await release(leases).catch(events.onError);
+      await Promise.all([...held.values()].map(({ lease }) => startRelease(lease)));
       stopped = true;
       clearTimeout(timer);
       await round;

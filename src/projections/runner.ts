@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import { isUnderstood } from '../domain/registry.ts';
 import type { HeadPosition, LogReader } from '../eventstore/read.ts';
@@ -42,6 +43,7 @@ export const runQueryOn =
 
 export type ProjectionRunner = {
   readonly projection: Projection;
+  /** Begins with a partition, however often the database has to be asked for where it stands. */
   take(partition: number): Promise<void>;
   leave(partition: number): void;
   noticeCommit(events: readonly RecordedEvent[]): void;
@@ -75,6 +77,7 @@ export const createProjectionRunner = ({
   onError: (error: unknown) => void;
 }): ProjectionRunner => {
   const processor = processorName(projection);
+  const taken = new Set<number>();
   const tails = new Map<number, Tail>();
   const parked = new Map<number, string>();
   const stale = new Set<number>();
@@ -214,10 +217,21 @@ export const createProjectionRunner = ({
   return {
     projection,
     take: async (partition) => {
-      await open(partition);
-      schedule(0);
+      taken.add(partition);
+      while (taken.has(partition) && !stopped) {
+        try {
+          await open(partition);
+          break;
+        } catch (error) {
+          onError(error);
+          await sleep(FAULT_RETRY_MS, undefined, { ref: false });
+        }
+      }
+      if (taken.has(partition)) schedule(0);
+      else tails.delete(partition); // Left while it was being opened.
     },
     leave: (partition) => {
+      taken.delete(partition);
       tails.delete(partition);
       parked.delete(partition);
     },

@@ -17,6 +17,9 @@ export const open = (key: Buffer, envelope: Buffer, context: string): Buffer => 
   if (envelope[0] !== FORMAT) throw new Error(`Sealed value of ${context} has unknown format ${envelope[0]}.`);
   const nonce = envelope.subarray(1, 1 + NONCE_BYTES);
   const tag = envelope.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context)).setAuthTag(tag);
+  // Without the length a tag cut to a few bytes would do, and those can be guessed.
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+    .setAAD(Buffer.from(context))
+    .setAuthTag(tag);
   return Buffer.concat([decipher.update(envelope.subarray(1 + NONCE_BYTES + TAG_BYTES)), decipher.final()]);
 };

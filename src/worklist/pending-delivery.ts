@@ -30,7 +30,8 @@ const UPSERT: BatchStatement<PendingDelivery> = {
     INSERT INTO pending_delivery
       (due_at, received_at, configuration_position, attempt_number, retry_count, stream_version, partition_no,
        delivery_id, subscription_id, application_id, organization_id, event_id, attempt_id, event_type, content_type)
-    SELECT least(due_at, clock_timestamp()), received_at, configuration_position, attempt_number, retry_count, stream_version,
+    SELECT date_trunc('milliseconds', least(due_at, clock_timestamp())), received_at, configuration_position, attempt_number,
+           retry_count, stream_version,
            partition_no, delivery_id, subscription_id, application_id, organization_id, event_id, attempt_id, event_type, content_type
     FROM unnest($1::timestamptz[], $2::timestamptz[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[],
       $7::smallint[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[],
@@ -116,7 +117,8 @@ const POSTPONE: BatchStatement<Postponed> = {
 
 /**
  * Adds a delivery to the work list, in the append that schedules its attempt. It is due at once: by the database's clock, so
- * that a process whose clock runs ahead delays nothing.
+ * that a process whose clock runs ahead delays nothing. In whole milliseconds, as cursors are: one that falls before its own
+ * row would meet the same page for ever.
  */
 export const addPending = (row: PendingDelivery): Write => ({ statement: UPSERT as BatchStatement<unknown>, row });
 

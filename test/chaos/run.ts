@@ -67,6 +67,8 @@ const main = async (): Promise<number> => {
   }
   const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
   const server = await startServer();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void server.stop().finally(() => process.exit(130)));
   const results: Result[] = [];
   try {
     for (const scenario of wanted) {
@@ -87,5 +89,4 @@ const main = async (): Promise<number> => {
   return failed.length === 0 ? 0 : 1;
 };
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exit(await main());

@@ -84,3 +84,63 @@ describe('a projection that follows the log', () => {
     });
   });
 });
+
+describe('a projection whose database is away for a moment', () => {
+  /** Lets a reading of the log fail, some times over. */
+  const failReading = (times: number) => {
+    const reading = vi.spyOn(log.reader, 'readPartition');
+    for (let time = 0; time < times; time += 1) reading.mockRejectedValueOnce(new Error('away'));
+    return reading;
+  };
+  afterEach(() => vi.restoreAllMocks());
+
+  it('catches up without a further append', async () => {
+    await log.append(...deliveredEvent('one'));
+    failReading(3);
+    const { errors, runners } = await start();
+    await caughtUp();
+    expect(errors.length).toBeGreaterThan(0);
+    for (const table of ['event', 'delivery', 'request_attempt']) expect(await count(table)).toBe(1);
+    expect(runners.flatMap((runner) => [...runner.parked()])).toEqual([]);
+  });
+
+  it('applies once what it had read when no connection was to be had', async () => {
+    const { errors, runners } = await start();
+    const { connect } = log.pool;
+    let refusals = 0;
+    // Only for the projections: the append has its connection by then.
+    await log.append(...deliveredEvent('one'));
+    vi.spyOn(log.pool, 'connect').mockImplementation(((...args: unknown[]) => {
+      if (args.length > 0 || refusals >= 3) return Reflect.apply(connect, log.pool, args);
+      refusals += 1;
+      return Promise.reject(new Error('no connection'));
+    }) as never);
+    await caughtUp();
+    expect(refusals).toBe(3);
+    expect(errors).toHaveLength(3);
+    for (const table of ['event', 'delivery', 'request_attempt']) expect(await count(table)).toBe(1);
+    expect(runners.flatMap((runner) => [...runner.parked()])).toEqual([]);
+  });
+
+  it('begins with a log partition as soon as it can be asked where it stands', async () => {
+    await log.append(...deliveredEvent('one'));
+    const asking = vi.spyOn(log.pool, 'query');
+    asking.mockRejectedValueOnce(new Error('away') as never);
+    const { errors } = await start();
+    await caughtUp();
+    expect(errors).toStrictEqual([expect.objectContaining({ message: 'away' })]);
+    for (const table of ['event', 'delivery', 'request_attempt']) expect(await count(table)).toBe(1);
+  });
+
+  it('leaves alone what it was told to leave while it could not begin with it', async () => {
+    const { runners } = await start();
+    const [runner] = runners;
+    runner?.leave(0);
+    vi.spyOn(log.pool, 'query').mockRejectedValueOnce(new Error('away') as never);
+    const taking = runner?.take(0);
+    runner?.leave(0);
+    await taking;
+    runner?.notice([{ partition: 0, position: 99, configurationPosition: 0 }]);
+    expect(runner?.lag()).toBe(0);
+  });
+});

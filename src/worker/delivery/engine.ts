@@ -1,22 +1,19 @@
-import type { CancelReason, RetryPlan } from '../../domain/delivery/events.ts';
-import { parseRetrySchedule } from '../../domain/delivery/retry-schedule.ts';
+import type { CancelReason } from '../../domain/delivery/events.ts';
 import type { GroupCommit } from '../../eventstore/group-commit.ts';
 import type { LeaseKeeper } from '../../eventstore/leases.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
-import { type Append, StoreUnavailable } from '../../eventstore/types.ts';
 import type { SubscriptionConfiguration } from '../../projections/configuration/application-configuration.ts';
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
 import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
-import type { Sender, SendOutcome } from '../send/send.ts';
+import type { Sender } from '../send/send.ts';
+import { type Attempted, createAttempts } from './attempt.ts';
 import { FairQueue, type FairQueueOptions, type SubscriptionQueue, type WorkItem } from './fair-queue.ts';
 import { KnownDeliveries } from './known.ts';
 import type { WorkerMetrics } from './metrics.ts';
-import { localFailure, type Recorded, recordAttempt, recordCancellation } from './outcome.ts';
-import { type BuildRequest, SecretMissing } from './request.ts';
+import type { BuildRequest } from './request.ts';
 
 /** Payload bytes kept in memory with queued deliveries; past it they are loaded when their turn comes. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
-const RECORD_RETRY_MS = 200;
 /** Before a delivery is tried again that our own fault, not the receiver's, kept from being sent or recorded. */
 const FAULT_RETRY_MS = 1_000;
 
@@ -54,117 +51,45 @@ export type Engine = {
   onRoom(listener: (queue: SubscriptionQueue) => void): void;
   /** Has the work list read again for a subscription that may have more due than is in memory. */
   lookAgain(of: QueueKey): void;
-  /** Ends a delivery that is not to be sent; a no-op when it is over already. */
+  /** The same in a while, once however often it is asked for: a fault that lasts must not be met in a tight loop. */
+  lookAgainSoon(of: QueueKey): void;
+  /** Ends a delivery that is not to be sent; a no-op when it is over already, or its request under way. */
   cancel(pending: PendingDelivery, reason: CancelReason): Promise<void>;
   inFlight(): number;
   /** The log partition of a subscription's deliveries. */
   partitionOf(subscriptionId: string): number;
 };
 
-/** Why what was routed before may not be sent any more; undefined when it may. */
-export const cancelReasonFor = (
-  pending: Pick<PendingDelivery, 'configurationPosition'>,
-  subscription: SubscriptionConfiguration | undefined,
-): CancelReason | undefined => {
-  if (!subscription || subscription.isDeleted) return 'subscription_deleted';
-  if (!subscription.settings.isEnabled || pending.configurationPosition < subscription.disabledPosition)
-    return 'subscription_disabled';
-  return undefined;
-};
-
-const ROOM_BELOW = 64;
-
-/** `isSettled` is false when nothing was sent or recorded, so that the work list still has it as it was. */
-type Attempted = { readonly isSettled: boolean; readonly next: PendingDelivery | undefined };
-const NOT_SENT: Attempted = { isSettled: false, next: undefined };
+const ROOM_BELOW = 256;
 
 /** Takes deliveries from the fair queue, sends them and records what happened; the heart of the worker. */
 export const createEngine = (deps: EngineDeps): Engine => {
-  const { log, leases, configuration, sender, buildRequest, loadPayload, metrics, onError } = deps;
+  const { leases, configuration, onError } = deps;
   const queue = new FairQueue(deps.limits);
   const known = new KnownDeliveries();
   /** Epoch of each owned partition, and how many of its deliveries are in flight. */
   const owned = new Map<number, number>();
   const busy = new Map<number, number>();
   const idle = new Map<number, (() => void)[]>();
-  const plans = new Map<string, RetryPlan>();
   const postponed: ((next: PendingDelivery) => void)[] = [];
   const room: ((queue: SubscriptionQueue) => void)[] = [];
+  /** Queues that send one at a time until their own cap is known. */
+  const uncapped = new WeakSet<SubscriptionQueue>();
+  const reminders = new Set<string>();
   let bufferedBytes = 0;
   let pumping = false;
+  const attempts = createAttempts({ ...deps, epochOf: (partition) => owned.get(partition) });
 
-  const planOf = (subscription: SubscriptionConfiguration | undefined): RetryPlan => {
-    const text = subscription?.settings.retrySchedule ?? deps.retrySchedule;
-    const plan = plans.get(text) ?? parseRetrySchedule(text);
-    if (plans.size > 1_000) plans.clear();
-    plans.set(text, plan);
-    return plan;
+  /** What was found of a delivery while it was here was passed over: without another look nobody would find it again. */
+  const leaveMemory = (pending: PendingDelivery, { kind }: Attempted): void => {
+    if (kind === 'recorded' || kind === 'refused') known.settle(pending.deliveryId, pending.attemptNumber);
+    else known.drop(pending.deliveryId);
+    if (kind === 'refused' || kind === 'left') lookAgainSoon(pending);
   };
 
-  /** Appends until it is settled or the lease is gone: a result in hand is worth keeping through an outage. */
-  const appendFenced = async (append: Append, partition: number): Promise<boolean> => {
-    for (;;) {
-      try {
-        const result = await log.append(append);
-        if (result.kind === 'appended') return true;
-        metrics.late();
-        return false;
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
-        if (!leases.isHeld(partition)) {
-          metrics.late();
-          return false;
-        }
-        await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
-      }
-    }
-  };
-
-  const record = async (recorded: Recorded, pending: PendingDelivery, totalMs: number): Promise<Attempted> => {
-    // Refused means over, or somebody else's: either way there is nothing left to do here.
-    if (await appendFenced(recorded.append, pending.partition)) {
-      metrics.recorded(recorded.outcome, totalMs);
-      return { isSettled: true, next: recorded.next };
-    }
-    return { isSettled: true, next: undefined };
-  };
-
-  const send = async (item: WorkItem, subscription: SubscriptionConfiguration): Promise<SendOutcome> => {
-    const { pending } = item;
-    const body = item.body ?? (await loadPayload(pending));
-    if (!body) return localFailure('payload_missing', `The payload of event ${pending.eventId} is no longer kept.`);
-    try {
-      const request = await buildRequest(pending, subscription, body, leases.databaseNow());
-      return await sender.send(request);
-    } catch (error) {
-      if (error instanceof SecretMissing) return localFailure('invalid_target', error.message);
-      throw error;
-    }
-  };
-
-  const attempt = async (item: WorkItem, epoch: number): Promise<Attempted> => {
-    const { pending } = item;
-    const subscription = await configuration.subscription(pending.subscriptionId);
-    const before = cancelReasonFor(pending, subscription);
-    if (before !== undefined || !subscription) {
-      const reason = before ?? 'subscription_deleted';
-      const append = recordCancellation({ pending, epoch }, reason, leases.databaseNow());
-      return record({ append, outcome: 'cancelled' }, pending, 0);
-    }
-    if (!leases.isHeld(pending.partition)) return NOT_SENT;
-    const startedMs = leases.databaseNow();
-    const outcome = await send(item, subscription);
-    const times = { startedMs, nowMs: leases.databaseNow() };
-    if (outcome.kind === 'response' && outcome.status === 410) await deps.disableSubscription(subscription);
-    const after = cancelReasonFor(pending, await configuration.subscription(pending.subscriptionId));
-    const recorded = recordAttempt({ pending, epoch }, outcome, times, planOf(subscription), after);
-    return record(recorded, pending, outcome.timings.totalMs);
-  };
-
-  const finish = (item: WorkItem, taken: SubscriptionQueue, { isSettled, next }: Attempted): void => {
-    const { deliveryId, attemptNumber, partition } = item.pending;
-    if (isSettled) known.settle(deliveryId, attemptNumber);
-    else known.drop(deliveryId);
+  const finish = (item: WorkItem, taken: SubscriptionQueue, attempted: Attempted): void => {
+    const { partition } = item.pending;
+    leaveMemory(item.pending, attempted);
     queue.release(taken);
     const left = (busy.get(partition) ?? 1) - 1;
     if (left > 0) busy.set(partition, left);
@@ -173,7 +98,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       for (const resolve of idle.get(partition) ?? []) resolve();
       idle.delete(partition);
     }
-    if (next) for (const listener of postponed) listener(next);
+    if (attempted.kind === 'recorded' && attempted.next) for (const listener of postponed) listener(attempted.next);
     announceRoom(taken);
     schedulePump();
   };
@@ -186,16 +111,17 @@ export const createEngine = (deps: EngineDeps): Engine => {
     const { pending } = item;
     const epoch = owned.get(pending.partition);
     busy.set(pending.partition, (busy.get(pending.partition) ?? 0) + 1);
-    if (item.body) bufferedBytes -= item.body.length;
-    // A lease in doubt starts nothing: whoever holds it by now finds the delivery in the work list.
-    const run =
-      epoch !== undefined && leases.isHeld(pending.partition) ? attempt(item, epoch) : Promise.resolve(NOT_SENT);
+    unbuffer(item);
+    // A lease in doubt starts nothing: whoever holds it by now finds the delivery in the work list, be it us again.
+    const run: Promise<Attempted> =
+      epoch !== undefined && leases.isHeld(pending.partition)
+        ? attempts.attempt(item, epoch)
+        : Promise.resolve({ kind: 'left' });
     run.then(
       (attempted) => finish(item, taken, attempted),
       (error: unknown) => {
         onError(error, { deliveryId: pending.deliveryId, subscriptionId: pending.subscriptionId });
-        finish(item, taken, NOT_SENT);
-        setTimeout(lookAgain, FAULT_RETRY_MS, pending).unref();
+        finish(item, taken, { kind: 'left' });
       },
     );
   };
@@ -208,22 +134,42 @@ export const createEngine = (deps: EngineDeps): Engine => {
     announceRoom(target);
   };
 
-  /** A new queue sends one at a time until the subscription's own cap is known. */
+  const lookAgainSoon = ({ subscriptionId, applicationId, partition }: QueueKey): void => {
+    if (reminders.has(subscriptionId)) return;
+    reminders.add(subscriptionId);
+    setTimeout(() => {
+      reminders.delete(subscriptionId);
+      lookAgain({ subscriptionId, applicationId, partition });
+    }, FAULT_RETRY_MS).unref();
+  };
+
+  const setCap = (target: SubscriptionQueue, subscription: SubscriptionConfiguration | undefined): void => {
+    uncapped.delete(target);
+    queue.setCap(target, subscription?.settings.concurrencyMax ?? null);
+    schedulePump();
+  };
+
+  /** Asks until it is answered, unless a change of the subscription tells it first. */
+  const learnCap = (target: SubscriptionQueue): void => {
+    if (!uncapped.has(target) || queue.find(target.subscriptionId) !== target) return;
+    configuration.subscription(target.subscriptionId).then(
+      (subscription) => {
+        if (uncapped.has(target)) setCap(target, subscription);
+      },
+      (error: unknown) => {
+        onError(error, { subscriptionId: target.subscriptionId });
+        setTimeout(learnCap, FAULT_RETRY_MS, target).unref();
+      },
+    );
+  };
+
   const queueOf = (pending: QueueKey): SubscriptionQueue => {
     const existing = queue.find(pending.subscriptionId);
     if (existing) return existing;
     const made = queue.queueOf(pending);
     made.cap = 1;
-    configuration.subscription(pending.subscriptionId).then(
-      (subscription) => {
-        queue.setCap(made, subscription?.settings.concurrencyMax ?? null);
-        schedulePump();
-      },
-      (error: unknown) => {
-        onError(error, { subscriptionId: pending.subscriptionId });
-        queue.setCap(made, null);
-      },
-    );
+    uncapped.add(made);
+    learnCap(made);
     return made;
   };
 
@@ -238,9 +184,18 @@ export const createEngine = (deps: EngineDeps): Engine => {
     setImmediate(pump);
   };
 
+  const unbuffer = ({ body }: WorkItem): void => {
+    if (body) bufferedBytes -= body.length;
+  };
+
   const offer = (pending: PendingDelivery, body?: Buffer): boolean => {
     if (!owned.has(pending.partition)) return false;
-    if (known.has(pending.deliveryId)) return true;
+    const here = known.attemptOf(pending.deliveryId);
+    if (here !== undefined) {
+      // A later attempt, after a cancellation and a replay for instance, has to wait until the one that is here is over.
+      if (here < pending.attemptNumber) lookAgainSoon(pending);
+      return true;
+    }
     const target = queueOf(pending);
     if (target.isFull) {
       target.hasBacklog = true;
@@ -257,10 +212,27 @@ export const createEngine = (deps: EngineDeps): Engine => {
     return true;
   };
 
+  /** Here until it is recorded, so that no reading of the work list takes it up meanwhile. */
+  const cancel = async (pending: PendingDelivery, reason: CancelReason): Promise<void> => {
+    const { deliveryId, attemptNumber, subscriptionId, partition } = pending;
+    const epoch = owned.get(partition);
+    if (epoch === undefined) return;
+    if (known.has(deliveryId)) {
+      const queued = queue.withdraw(subscriptionId, deliveryId);
+      if (!queued) return; // Its request is under way, and what comes of it decides.
+      unbuffer(queued);
+    } else if (!known.add(deliveryId, attemptNumber)) return;
+    let attempted: Attempted = { kind: 'left' };
+    try {
+      attempted = await attempts.cancel(pending, epoch, reason);
+    } finally {
+      leaveMemory(pending, attempted);
+    }
+  };
+
   configuration.onSubscriptionChanged((subscription) => {
     const target = queue.find(subscription.subscriptionId);
-    if (target) queue.setCap(target, subscription.settings.concurrencyMax);
-    schedulePump();
+    if (target) setCap(target, subscription);
   });
 
   return {
@@ -272,10 +244,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
       owned.set(partition, epoch);
     },
     lookAgain,
+    lookAgainSoon,
     disown: async (partition) => {
       owned.delete(partition);
       for (const item of queue.dropPartition(partition)) {
-        if (item.body) bufferedBytes -= item.body.length;
+        unbuffer(item);
         known.drop(item.pending.deliveryId);
       }
       if (!busy.has(partition)) return;
@@ -285,12 +258,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     },
     onPostponed: (listener) => postponed.push(listener),
     onRoom: (listener) => room.push(listener),
-    cancel: async (pending, reason) => {
-      const epoch = owned.get(pending.partition);
-      if (epoch === undefined || known.has(pending.deliveryId)) return; // In memory: its turn comes, and ends it.
-      const append = recordCancellation({ pending, epoch }, reason, leases.databaseNow());
-      await record({ append, outcome: 'cancelled' }, pending, 0);
-    },
+    cancel,
     inFlight: () => queue.inFlight,
     partitionOf: (subscriptionId) => partitionOf(subscriptionId, deps.partitions),
   };

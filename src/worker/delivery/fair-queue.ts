@@ -8,7 +8,7 @@ export type WorkItem = {
 };
 
 /** Deliveries of one subscription kept in memory; the rest stays in the work list until there is room. */
-const QUEUED_PER_SUBSCRIPTION_MAX = 256;
+const QUEUED_PER_SUBSCRIPTION_MAX = 1_024;
 
 export class SubscriptionQueue {
   readonly subscriptionId: string;
@@ -55,6 +55,11 @@ export class SubscriptionQueue {
       this.#head = 0;
     }
     return item;
+  }
+
+  withdraw(deliveryId: string): WorkItem | undefined {
+    const index = this.#items.findIndex(({ pending }, at) => at >= this.#head && pending.deliveryId === deliveryId);
+    return index === -1 ? undefined : this.#items.splice(index, 1)[0];
   }
 
   /** Empties the queue and returns what was in it. */
@@ -191,6 +196,17 @@ export class FairQueue {
     }
     this.#queued -= dropped.length;
     return dropped;
+  }
+
+  /** Takes a delivery out before its turn; undefined when it is not queued. */
+  withdraw(subscriptionId: string, deliveryId: string): WorkItem | undefined {
+    const queue = this.#subscriptions.get(subscriptionId);
+    const item = queue?.withdraw(deliveryId);
+    if (!queue || !item) return undefined;
+    this.#queued -= 1;
+    this.#settleReadiness(queue);
+    this.forgetIfIdle(queue);
+    return item;
   }
 
   forgetIfIdle(queue: SubscriptionQueue): void {

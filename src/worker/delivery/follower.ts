@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeadPosition } from '../../eventstore/read.ts';
 import type { RecordedEvent } from '../../eventstore/types.ts';
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
@@ -8,11 +9,12 @@ import {
   type PendingDelivery,
   type WorkListQueries,
 } from '../../worklist/pending-delivery.ts';
-import { cancelReasonFor, type Engine } from './engine.ts';
+import { cancelReasonFor } from './attempt.ts';
+import type { Engine } from './engine.ts';
 import type { SubscriptionQueue } from './fair-queue.ts';
 
 const DUE_PAGE = 500;
-const LOAD_PAGE = 128;
+const LOAD_PAGE = 512;
 const CANCEL_PAGE = 200;
 const TAKE_PAGE = 200;
 /** Subscriptions whose backlog is read at the same time. */
@@ -26,6 +28,7 @@ const AHEAD_MS = 5_000;
 const DUE_POLL_MS = 250;
 /** Past it a range of the log is read in pieces. */
 const FOLLOW_POSITIONS_MAX = 5_000;
+const FAULT_RETRY_MS = 1_000;
 
 /** What a commit hands over together with a scheduled attempt, so that nothing is read back. */
 export type Handover = { readonly pending: PendingDelivery; readonly body: Buffer | undefined };
@@ -37,7 +40,10 @@ type Following = {
   /** Highest position known to exist. */
   head: number;
   isFollowing: boolean;
+  /** Retries up to here have been offered. */
   due: DueCursor;
+  /** Up to where the scan under way looks, or the last one did: it may have read before a retry came that is due by then. */
+  scannedUntil: string;
 };
 
 /** Scheduled by a command without a hand-over: the work list has to be asked. The engine knows of its own retries. */
@@ -80,12 +86,23 @@ export const createFollower = ({
   const waitingLoads: SubscriptionQueue[] = [];
   let loads = 0;
 
-  const isDue = ({ dueAt }: PendingDelivery, { due }: Following): boolean => dueAt <= due.dueAt; // ISO instants sort as text.
-
-  /** A retry that lies ahead of the partition's due cursor is left to the scan, which will meet it. */
-  const offer = (pending: PendingDelivery, state: Following, body?: Buffer): void => {
-    if (pending.attemptNumber === 1 || isDue(pending, state)) engine.offer(pending, body);
+  /** A retry that lies ahead of all scans so far is left to the next one, which will meet it. */
+  const offer = (pending: PendingDelivery, { scannedUntil }: Following, body?: Buffer): void => {
+    // ISO instants sort as text.
+    if (pending.attemptNumber === 1 || pending.dueAt <= scannedUntil) engine.offer(pending, body);
     else wakeAt(Date.parse(pending.dueAt));
+  };
+
+  /** Tries until it is done or the partition left: what a fault skipped here would be found by nobody. */
+  const untilDone = async (state: Following, step: () => Promise<void>): Promise<void> => {
+    while (following.get(state.partition) === state) {
+      try {
+        return await step();
+      } catch (error) {
+        onError(error);
+        await sleep(FAULT_RETRY_MS, undefined, { ref: false });
+      }
+    }
   };
 
   const follow = async (state: Following): Promise<void> => {
@@ -113,6 +130,7 @@ export const createFollower = ({
     try {
       const until = new Date(databaseNow()).toISOString();
       let open = [...following.values()];
+      for (const state of open) if (state.scannedUntil < until) state.scannedUntil = until;
       while (open.length > 0) {
         const states = new Map(open.map((state) => [state.partition, state]));
         const counts = new Map<number, number>();
@@ -196,10 +214,18 @@ export const createFollower = ({
       onError(error);
     } finally {
       queue.isLoading = false;
+      // With nothing in memory no request will end and ask for more.
+      if (queue.hasBacklog && queue.length === 0 && queue.inFlight === 0) engine.lookAgainSoon(keyOf(queue));
       engine.queue.forgetIfIdle(queue);
       engine.pump();
     }
   };
+
+  const keyOf = ({ subscriptionId, application, partition }: SubscriptionQueue) => ({
+    subscriptionId,
+    applicationId: application.applicationId,
+    partition,
+  });
 
   /** Ends everything of a subscription that was routed before it was disabled or deleted. */
   const cancelAll = async (partition: number, subscriptionId: string): Promise<void> => {
@@ -219,39 +245,43 @@ export const createFollower = ({
     }
   };
 
-  const resume = async (partition: number, of: { subscriptionId: string; applicationId: string }): Promise<void> => {
-    const subscription = await configuration.subscription(of.subscriptionId);
-    if (!subscription || subscription.isDeleted || subscription.disabledPosition > 0)
-      await cancelAll(partition, of.subscriptionId);
-    engine.lookAgain({ ...of, partition });
+  const resume = (state: Following, of: { subscriptionId: string; applicationId: string }): Promise<void> =>
+    untilDone(state, async () => {
+      const subscription = await configuration.subscription(of.subscriptionId);
+      if (!subscription || subscription.isDeleted || subscription.disabledPosition > 0)
+        await cancelAll(state.partition, of.subscriptionId);
+      engine.lookAgain({ ...of, partition: state.partition });
+    });
+
+  /** A subscription disabled while the failure was being recorded found the delivery in flight, and left it alone. */
+  const cancelIfGone = async (next: PendingDelivery): Promise<void> => {
+    const reason = cancelReasonFor(next, await configuration.subscription(next.subscriptionId));
+    if (reason) await engine.cancel(next, reason);
   };
 
   engine.onPostponed((next) => {
     const state = following.get(next.partition);
-    if (state) offer(next, state);
+    if (!state) return;
+    offer(next, state);
+    void untilDone(state, () => cancelIfGone(next));
   });
   engine.onRoom(askForLoad);
-  configuration.onSubscriptionChanged(({ subscriptionId, disabledPosition, isDeleted }) => {
-    if (disabledPosition === 0 && !isDeleted) return;
-    for (const { partition } of following.values())
-      if (partition === engine.partitionOf(subscriptionId)) cancelAll(partition, subscriptionId).catch(onError);
+  configuration.onSubscriptionChanged(({ subscriptionId, applicationId, disabledPosition, isDeleted }) => {
+    const state = following.get(engine.partitionOf(subscriptionId));
+    if (state && (disabledPosition > 0 || isDeleted)) void resume(state, { subscriptionId, applicationId });
   });
 
   return {
     take: async (partition, head) => {
-      const state: Following = {
-        partition,
-        position: head,
-        head,
-        isFollowing: false,
-        due: { ...BEFORE_ALL, dueAt: new Date(databaseNow()).toISOString() },
-      };
+      const now = new Date(databaseNow()).toISOString();
+      const due = { ...BEFORE_ALL, dueAt: now };
+      const state: Following = { partition, position: head, head, isFollowing: false, due, scannedUntil: now };
       following.set(partition, state);
-      const subscriptions = await workList.findSubscriptions(partition);
-      for (let at = 0; at < subscriptions.length && following.get(partition) === state; at += TAKE_PAGE)
-        await Promise.all(
-          subscriptions.slice(at, at + TAKE_PAGE).map((subscription) => resume(partition, subscription)),
-        );
+      await untilDone(state, async () => {
+        const subscriptions = await workList.findSubscriptions(partition);
+        for (let at = 0; at < subscriptions.length && following.get(partition) === state; at += TAKE_PAGE)
+          await Promise.all(subscriptions.slice(at, at + TAKE_PAGE).map((subscription) => resume(state, subscription)));
+      });
     },
     leave: (partition) => following.delete(partition),
     noticeCommit: (events) => {

@@ -15,15 +15,17 @@ const BACK_MS = 15_000;
  */
 const cutOff = async (rig: Rig, proxy: DatabaseProxy, name: string, ms: number): Promise<Exposed> => {
   const startedAt = performance.now();
+  const before = await rig.exposed(rig.process(name));
   proxy.blackhole();
-  const exposed = await rig.exposed(rig.process(name));
   await sleep(ms - (performance.now() - startedAt));
-  const sent = rig.receiver.received.filter(({ port, atMs }) => atMs > startedAt && exposed.ports?.has(port));
-  const keys = new Set([...exposed.keys, ...sent.map(attemptKey)]);
+  const after = await rig.exposed(rig.process(name));
+  const isItsOwn = ({ port }: { port: number }): boolean => (before.ports?.has(port) || after.ports?.has(port)) ?? true;
+  const sent = rig.receiver.received.filter((request) => request.atMs > startedAt && isItsOwn(request));
+  const keys = new Set([...before.keys, ...after.keys, ...sent.map(attemptKey)]);
   if (keys.size > 0) rig.tally.faults += 1;
   rig.tally.duplicatesMax += keys.size;
   rig.say(`${name} was cut off for ${ms} ms and could not record ${keys.size} requests`);
-  return { ...exposed, keys };
+  return { ...before, keys };
 };
 
 const waitUntilBack = (rig: Rig, name: string): Promise<void> =>
