@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { allProjections } from '../projections/index.ts';
 import { checkProjection, listProjections, rebuildProjection } from '../projections/maintenance.ts';
 import { type Command, type CommandContext, EXIT, UsageError } from './command.ts';
 import { withDatabase } from './database.ts';
@@ -16,6 +17,8 @@ const named = ({ args }: CommandContext, command: string) => {
     throw new UsageError(
       `Name one projection: posthorn projections ${command} NAME; \`posthorn projections list\` shows them.`,
     );
+  if (!allProjections.some((projection) => projection.name === name))
+    throw new UsageError(`There is no projection ${name}; \`posthorn projections list\` shows them.`);
   return { name, json: values.json === true, startOver: values['start-over'] === true };
 };
 

@@ -31,7 +31,7 @@ const FENCE_HEADS = `
   WHERE h.partition_no = e.partition_no AND h.delivery_epoch < e.epoch`;
 const RELEASE = `
   UPDATE processor_lease SET until = '-infinity', owner = NULL
-  WHERE processor = $1 AND owner = $2 AND partition_no = ANY($3::smallint[])`;
+  WHERE processor = $1 AND owner = $2 AND partition_no = $3 AND epoch = $4`;
 const LEAVE = 'DELETE FROM processor_member WHERE processor = $1 AND owner = $2';
 const ADD_LEASES = `
   INSERT INTO processor_lease (processor, partition_no)
@@ -168,7 +168,7 @@ export const createLeaseKeeper = ({
   const release = async (lease: Lease): Promise<void> => {
     await events.onRelease(lease);
     if (held.get(lease.partition)?.lease === lease) held.delete(lease.partition);
-    await pool.query(RELEASE, [processor, owner, arrayLiteral([lease.partition])]);
+    await pool.query(RELEASE, [processor, owner, lease.partition, lease.epoch]);
   };
 
   const startRelease = (lease: Lease): Promise<void> => {

@@ -30,6 +30,9 @@ export const createAppPool = ({
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // Beyond what the server allows a statement: the connection itself must be gone, so it is closed.
+    query_timeout: 20_000,
     // Statements sent one after the other without waiting share a round trip.
     pipeline: true,
     options:

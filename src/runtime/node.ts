@@ -82,6 +82,8 @@ const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): W
     allowHttp: config.allowHttpTargets,
     dnsServers: config.dnsServers,
     timeoutMs: config.attemptTimeoutMs,
+    // A socket for whatever may be in flight: tenants that share a receiver's host do not wait for each other.
+    connectionsPerOrigin: config.concurrency,
     userAgent: `posthorn/${options.version}`,
   });
   const note = leaseLog(logger, 'delivery');
@@ -261,7 +263,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
       for (const runner of projector?.runners ?? []) await runner.stop();
       await wake.stop();
       await core.log.drained();
-      await worker?.sender.close().catch(onError);
+      await Promise.race([worker?.sender.close().catch(onError), timeout]);
       await Promise.all([core.appendPool.end(), core.queryPool.end()]);
       logger.debug('all roles have stopped');
     },

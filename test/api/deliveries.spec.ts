@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { answer, type Receiver, startReceiver } from '../support/receivers/index.ts';
 import { startTestService, type Tenant, type TestService } from '../support/service.ts';
 
@@ -47,7 +48,7 @@ const list = async (path: string, query: string): Promise<Json[]> =>
 
 /** The one delivery of an event, once it is as expected. */
 const deliveryOf = (eventId: string, expected: Json): Promise<Json & { delivery_id: string }> =>
-  vi.waitFor(
+  eventually(
     async () => {
       const [found] = await list('/deliveries', `event_id=${eventId}`);
       const read = await service.get(`/deliveries/${found?.delivery_id}`);
@@ -131,7 +132,7 @@ describe('a delivery', () => {
   it('comes to one end, whether it is cancelled or retried first', async () => {
     const { path, eventId } = await waiting();
     await Promise.all([service.post(`${path}/cancel`), service.post(`${path}/retry`), service.post(`${path}/replay`)]);
-    await vi.waitFor(async () => expect(['succeeded', 'cancelled']).toContain((await service.get(path)).json.status));
+    await eventually(async () => expect(['succeeded', 'cancelled']).toContain((await service.get(path)).json.status));
     expect(service.errors).toEqual([]);
     expect(arrivals(eventId).length).toBeLessThanOrEqual(3);
   });
@@ -140,7 +141,7 @@ describe('a delivery', () => {
     const { path, subscription_id } = await waiting();
     const { json } = await service.get(`/subscriptions/${subscription_id}`);
     await service.put(`/subscriptions/${subscription_id}`, { ...json, is_enabled: false });
-    await vi.waitFor(async () => expect((await service.get(path)).json.status).toBe('cancelled'));
+    await eventually(async () => expect((await service.get(path)).json.status).toBe('cancelled'));
     expect(await service.post(`${path}/replay`)).toMatchObject({ status: 409, json: { id: 'SubscriptionInactive' } });
   });
 
@@ -171,7 +172,7 @@ describe('replaying an event', () => {
     const disabled = await subscribe({ labels, is_enabled: false });
     const path = `/events/${eventId}/replay`;
     expect((await service.post(path, { application_id: tenant.applicationId })).status).toBe(204);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const deliveries = await list('/deliveries', `event_id=${eventId}`);
       expect(deliveries.map((delivery) => [delivery.status, delivery.attempts]).sort()).toEqual([
         ['succeeded', 1],
@@ -188,7 +189,7 @@ describe('replaying an event', () => {
   it('makes a waiting attempt due', async () => {
     const { eventId } = await waiting();
     expect((await service.post(`/events/${eventId}/replay`, {}, tenant.secret)).status).toBe(204);
-    await vi.waitFor(() => expect(arrivals(eventId).length).toBeGreaterThanOrEqual(2));
+    await eventually(() => expect(arrivals(eventId).length).toBeGreaterThanOrEqual(2));
   });
 
   it('says so when the payload is gone', async () => {
@@ -214,7 +215,7 @@ describe('dead letters', () => {
     const other = await subscribe({ labels, retry_schedule: '1ms' });
     const events = [await ingest(labels), await ingest(labels)];
     const query = `subscription_id=${subscription_id}`;
-    const letters = await vi.waitFor(
+    const letters = await eventually(
       async () => {
         const found = await list('/dead_letters', query);
         expect(found).toHaveLength(2);
@@ -241,8 +242,8 @@ describe('dead letters', () => {
       filter: { subscription_id },
     });
     expect(replayed).toMatchObject({ status: 200, json: { replayed: 2, skipped: 0, has_more: false } });
-    await vi.waitFor(async () => expect(await list('/dead_letters', query)).toEqual([]), { timeout: 5_000 });
-    await vi.waitFor(async () =>
+    await eventually(async () => expect(await list('/dead_letters', query)).toEqual([]), { timeout: 5_000 });
+    await eventually(async () =>
       expect(await list('/deliveries', query)).toMatchObject([{ status: 'succeeded' }, { status: 'succeeded' }]),
     );
     expect(await list('/dead_letters', `subscription_id=${other.subscription_id}`)).toHaveLength(2);
@@ -251,7 +252,7 @@ describe('dead letters', () => {
   it('of a receiver that is gone are skipped', async () => {
     const { subscription_id, labels } = await subscribe({}, '/gone');
     await ingest(labels);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await list('/dead_letters', `subscription_id=${subscription_id}`)).toMatchObject([{ reason: 'gone' }]),
     );
     const { json } = await service.get(`/subscriptions/${subscription_id}`);
@@ -264,7 +265,7 @@ describe('dead letters', () => {
 describe('request attempts', () => {
   it('are listed newest first, by event, subscription, type, time and state', async () => {
     const { eventId, subscription_id, delivery } = await waiting();
-    const attempts = await vi.waitFor(async () => {
+    const attempts = await eventually(async () => {
       const found = await list('/request_attempts', `event_id=${eventId}`);
       expect(found).toMatchObject([{ state: 'waiting' }, { state: 'failed' }]);
       return found;
@@ -289,7 +290,7 @@ describe('request attempts', () => {
     const { delivery } = await waiting();
     const [failed] = delivery.request_attempts as Json[];
     const read = () => service.get(`/responses/${failed?.response_id}`, tenant.secret);
-    const response = await vi.waitFor(async () => {
+    const response = await eventually(async () => {
       const found = await read();
       expect(found.status).toBe(200);
       return found.json;
@@ -314,7 +315,7 @@ describe('request attempts', () => {
     const eventId = await ingest(labels);
     const { request_attempts } = await deliveryOf(eventId, { status: 'pending', attempts: 2 });
     const [failed] = request_attempts as Json[];
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { json } = await service.get(`/responses/${failed?.response_id}`, tenant.secret);
       expect(json).toMatchObject({ response_error_name: 'E_CONNECTION', http_code: null, headers: null });
       expect(json.body).toBe(failed?.error_message);
@@ -331,7 +332,7 @@ describe('events per day', () => {
     const expected = [
       { application_id: own.applicationId, application_name: 'Shop', date: today, amount: 2, is_provisional: true },
     ];
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await service.get('/events_per_day/application', own.secret)).json).toEqual(expected),
     );
     const whole = await service.get(`/events_per_day/organization?organization_id=${own.organizationId}`);

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { type Receiver, startReceiver } from '../support/receivers/index.ts';
 import { startTestService, type Tenant, type TestService } from '../support/service.ts';
 
@@ -35,7 +36,7 @@ const send = (changes?: Record<string, unknown>) => service.post('/event', event
 
 /** The body that arrives for an event. */
 const delivered = (eventId: string): Promise<Buffer> =>
-  vi.waitFor(
+  eventually(
     () => {
       const found = receiver.requests.find(({ headers }) => headers['x-event-id'] === eventId);
       if (!found) throw new Error(`Event ${eventId} has not arrived yet.`);
@@ -74,7 +75,7 @@ describe('an event', () => {
     const { json } = await send({ labels, payload: '1' });
     const list = (query: string) => service.get(`/events?application_id=${tenant.applicationId}&${query}`);
     const ids = async (query: string) => (await list(query)).json.map((event: { event_id: string }) => event.event_id);
-    await vi.waitFor(async () => expect(await ids(`labels=only:${label}`)).toEqual([json.event_id]));
+    await eventually(async () => expect(await ids(`labels=only:${label}`)).toEqual([json.event_id]));
     const [instant] = [encodeURIComponent(json.received_at)];
     expect(await ids(`labels=only:${label}&labels=also:a:b&event_type=order.paid&from=${instant}`)).toEqual([
       json.event_id,
@@ -249,7 +250,7 @@ describe('an event id', () => {
     expect(statuses).toEqual([...Array(99).fill(200), 201]);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
     await delivered(event_id);
-    const deliveries = await vi.waitFor(async () => {
+    const deliveries = await eventually(async () => {
       const found = await service.get(`/events/${event_id}/deliveries?application_id=${tenant.applicationId}`);
       expect(found.json).toMatchObject([{ status: 'succeeded', attempts: 1 }]);
       return found.json;

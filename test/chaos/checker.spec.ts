@@ -39,6 +39,7 @@ const request = (attempt: number, answered: number): Received => ({
   isSigned: true,
   port: 1,
   answered,
+  answeredAtMs: attempt + 0.5,
 });
 const history: Evidence['history'] = {
   events: [{ eventId: 'e', sha256: 'aa' }],
@@ -90,6 +91,7 @@ describe('the checker of the chaos scenarios', () => {
     ['an event ingested twice', 'phantom', withHistory({ events: [...history.events, ...history.events] })],
     ['a request that was never scheduled', 'unaccounted', { ...well, received: [...well.received, request(3, 200)] }],
     ['a request that came twice', 'duplicates', { ...well, received: [...well.received, request(2, 200)] }],
+    ['a request after it was accepted', 'duplicates', { ...well, received: [request(1, 200), request(2, 200)] }],
     ['another body on the wire', 'body', withSecond({ sha256: 'bb' })],
     ['another body in the log', 'body', withHistory({ events: [{ eventId: 'e', sha256: 'bb' }] })],
     ['a signature that does not verify', 'signature', withSecond({ isSigned: false })],

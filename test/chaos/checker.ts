@@ -131,6 +131,22 @@ const checkPhantoms = ({ entries, received, history }: Evidence, found: Found): 
       found('phantom', `delivery ${deliveryId} of event ${eventId} was received and never owed`);
 };
 
+/** Requests that were made before, and those for a delivery that the receiver has already accepted. */
+const countDuplicates = (received: readonly Received[]): number => {
+  const keys = new Set<string>();
+  const accepted = new Map<string, number>();
+  let duplicates = 0;
+  for (const request of received) {
+    const { deliveryId, answered = 0, answeredAtMs = Number.POSITIVE_INFINITY } = request;
+    const isLate = (accepted.get(deliveryId) ?? Number.POSITIVE_INFINITY) < request.atMs;
+    if (keys.has(attemptKey(request)) || isLate) duplicates += 1;
+    keys.add(attemptKey(request));
+    if (answered >= 200 && answered <= 299)
+      accepted.set(deliveryId, Math.min(answeredAtMs, accepted.get(deliveryId) ?? Number.POSITIVE_INFINITY));
+  }
+  return duplicates;
+};
+
 const checkRequests = ({ entries, received, history, duplicatesMax }: Evidence, found: Found): number => {
   const scheduled = new Set(
     history.deliveries.flatMap(({ deliveryId, steps }) =>
@@ -139,9 +155,8 @@ const checkRequests = ({ entries, received, history, duplicatesMax }: Evidence, 
         .map(({ attempt }) => attemptKey({ deliveryId, attempt: attempt ?? 0 })),
     ),
   );
-  const keys = received.map(attemptKey);
-  const duplicates = keys.length - new Set(keys).size;
-  for (const key of new Set(keys))
+  const duplicates = countDuplicates(received);
+  for (const key of new Set(received.map(attemptKey)))
     if (!scheduled.has(key)) found('unaccounted', `request ${key} was received and never scheduled`);
   if (duplicates > duplicatesMax) found('duplicates', `${duplicates} requests came twice, ${duplicatesMax} may have`);
   for (const request of received) {

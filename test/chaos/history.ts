@@ -98,6 +98,15 @@ const deliveriesOf = (rows: readonly StepRow[]): LoggedDelivery[] => {
   return [...deliveries.values()];
 };
 
+const differenceOf = async (ownerUrl: string, name: string): Promise<string | undefined> => {
+  try {
+    const { isEqual, live, rebuilt } = await checkProjection({ ownerUrl, name });
+    return isEqual ? undefined : `has ${live[0]?.rows} rows and its rebuild ${rebuilt[0]?.rows}, or not the same`;
+  } catch (error) {
+    return `cannot be rebuilt: ${(error as Error).message}`;
+  }
+};
+
 /** Reads it all, as the database's owner, once every process has stopped. */
 export const readHistory = async (url: string): Promise<History> => {
   const pool = new Pool({ connectionString: url, max: 1 });
@@ -106,9 +115,8 @@ export const readHistory = async (url: string): Promise<History> => {
     const lag = await readLag(pool);
     const projections = lag === 0 ? [] : [`the slowest projection lacks ${lag} domain events of a log partition`];
     for (const { name } of allProjections) {
-      const { isEqual, live, rebuilt } = await checkProjection({ ownerUrl: url, name });
-      if (isEqual) continue;
-      projections.push(`${name} has ${live[0]?.rows} rows and its rebuild ${rebuilt[0]?.rows}, or not the same`);
+      const difference = await differenceOf(url, name);
+      if (difference !== undefined) projections.push(`${name} ${difference}`);
     }
     return {
       events: (await pool.query<LoggedEvent>(READ_EVENTS)).rows,

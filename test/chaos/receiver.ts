@@ -20,6 +20,7 @@ export type Received = {
   readonly port: number;
   /** The status, once it was answered and the sender was still there; undefined otherwise. */
   answered: number | undefined;
+  answeredAtMs: number | undefined;
 };
 
 export type Reply = { readonly status: number; readonly holdMs: number };
@@ -79,6 +80,7 @@ export const startReceiver = async (origins: number): Promise<Receiver> => {
       isSigned: isVerified(trusted.get(path), body, request),
       port: request.socket.remotePort ?? 0,
       answered: undefined,
+      answeredAtMs: undefined,
     };
     received.push(entry);
     const { status, holdMs } = behaviour(entry);
@@ -90,6 +92,7 @@ export const startReceiver = async (origins: number): Promise<Receiver> => {
       if (response.destroyed || request.socket.destroyed) return;
       response.writeHead(status, { 'content-type': 'text/plain' }).end('noted');
       entry.answered = status;
+      entry.answeredAtMs = performance.now();
     }, holdMs);
   };
   const servers = Array.from({ length: origins }, () =>

@@ -53,7 +53,8 @@ export const createTenant = async (options: TenantOptions): Promise<Tenant> => {
   const subscribe = async ({ handle, vault }: ReturnType<typeof openHandler>, n: number): Promise<Subscribed> => {
     const path = `/hook/${n}`;
     const url = `${options.targetUrls[n % options.targetUrls.length]}${path}`;
-    const [subscriptionId, secretId, plain] = [randomUUID(), randomUUID(), randomUUID()];
+    const wanted = Math.floor((n * partitions) / options.subscriptions);
+    const [subscriptionId, secretId, plain] = [idIn(wanted, partitions), randomUUID(), randomUUID()];
     const sealed = await vault.seal({ organizationId, sealedId: secretId, plain });
     const settings = {
       isEnabled: true,
@@ -115,6 +116,14 @@ export const createTenant = async (options: TenantOptions): Promise<Tenant> => {
         await handle(subscriptionDecider, stream(`subscription:${subscriptionId}`), command, METADATA, along);
       }),
   };
+};
+
+/** An id that belongs to a log partition: spread evenly, every worker gets some of the subscriptions. */
+const idIn = (partition: number, partitions: number): string => {
+  for (;;) {
+    const id = randomUUID();
+    if (partitionOf(id, partitions) === partition) return id;
+  }
 };
 
 const openHandler = ({ url, partitions, encryptionKey }: TenantOptions) => {

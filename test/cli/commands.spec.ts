@@ -3,12 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS, runCommand } from '#src/cli/run.ts';
 import { allProjections } from '#src/projections/index.ts';
 import { startRunners } from '../projections/support.ts';
 import { deliveredEvent, openTestLog, organizationCreated, type TestLog } from '../support/builders.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
 
 const masterKey = randomUUID();
 const signingKey = randomBytes(32).toString('hex');
@@ -36,7 +37,7 @@ beforeAll(async () => {
   const running = await startRunners(log);
   await log.append(organizationCreated());
   await Promise.all(Array.from({ length: 10 }, (_, index) => log.append(...deliveredEvent(`event ${index}`))));
-  await vi.waitFor(() => expect(running.lag()).toBe(0), { timeout: 10_000, interval: 20 });
+  await eventually(() => expect(running.lag()).toBe(0), { timeout: 10_000, interval: 20 });
   await running.stop();
 });
 afterAll(async () => {

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLeaseKeeper, expireAllLeases, type Lease, type LeaseKeeper } from '#src/eventstore/leases.ts';
+import { eventually } from '../support/eventually.ts';
 import { openTestLog, type TestLog } from '../support/log.ts';
 
 const LEASE_MS = 600;
@@ -54,11 +55,11 @@ describe('leases of log partitions', () => {
   it('are shared when another member comes, and go back when it leaves', async () => {
     const first = await startKeeper();
     const second = await startKeeper();
-    await vi.waitFor(() => expect([owned(first.keeper).length, owned(second.keeper).length]).toEqual([2, 2]), 5_000);
+    await eventually(() => expect([owned(first.keeper).length, owned(second.keeper).length]).toEqual([2, 2]), 5_000);
     expect([...owned(first.keeper), ...owned(second.keeper)].sort()).toEqual([0, 1, 2, 3]);
     expect(first.seen.released).toHaveLength(2);
     await second.keeper.stop();
-    await vi.waitFor(() => expect(owned(first.keeper)).toEqual([0, 1, 2, 3]), 5_000);
+    await eventually(() => expect(owned(first.keeper)).toEqual([0, 1, 2, 3]), 5_000);
   });
 
   it('are taken over with a higher epoch when their owner is gone, and the old owner sees that it lost them', async () => {
@@ -68,8 +69,8 @@ describe('leases of log partitions', () => {
     await test.owner.query(
       `UPDATE processor_lease SET until = '-infinity', owner = gen_random_uuid(), epoch = epoch + 1`,
     );
-    await vi.waitFor(() => expect(seen.lost).toHaveLength(PARTITIONS), 5_000);
-    await vi.waitFor(() => expect(owned(keeper)).toEqual([0, 1, 2, 3]), 5_000);
+    await eventually(() => expect(seen.lost).toHaveLength(PARTITIONS), 5_000);
+    await eventually(() => expect(owned(keeper)).toEqual([0, 1, 2, 3]), 5_000);
     for (const { partition, epoch } of before)
       expect(keeper.held().find((lease) => lease.partition === partition)?.epoch).toBeGreaterThan(epoch + 1);
   });
@@ -79,7 +80,7 @@ describe('leases of log partitions', () => {
     expect(keeper.isHeld(0)).toBe(true);
     await test.owner.query('ALTER TABLE processor_lease RENAME TO processor_lease_away');
     try {
-      await vi.waitFor(() => expect(keeper.isHeld(0)).toBe(false), 5_000);
+      await eventually(() => expect(keeper.isHeld(0)).toBe(false), 5_000);
     } finally {
       await test.owner.query('ALTER TABLE processor_lease_away RENAME TO processor_lease');
     }

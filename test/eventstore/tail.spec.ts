@@ -3,6 +3,7 @@ import { createTail } from '#src/eventstore/tail.ts';
 import type { RecordedEvent } from '#src/eventstore/types.ts';
 import { upcast } from '#src/eventstore/upcasters.ts';
 import { createWake } from '#src/eventstore/wake.ts';
+import { eventually } from '../support/eventually.ts';
 import { appended, appendTo, event, METADATA, newStream, openTestLog, type TestLog } from '../support/log.ts';
 
 let test: TestLog;
@@ -54,13 +55,13 @@ describe('waking other processes', () => {
     const fail = (error: unknown): void => expect(error).toBeUndefined();
     const sender = createWake({ url: test.url, onWake: (partitions) => own.push([...partitions]), onError: fail });
     const listener = createWake({ url: test.url, onWake: (partitions) => others.push([...partitions]), onError: fail });
-    await vi.waitFor(() => {
+    await eventually(() => {
       sender.announce([3]);
       expect(others.length).toBeGreaterThan(0);
     });
     others.length = 0;
     for (let n = 0; n < 100; n += 1) sender.announce([1, 2]);
-    await vi.waitFor(() => expect(new Set(others.flat())).toContain(2));
+    await eventually(() => expect(new Set(others.flat())).toContain(2));
     expect(others.length).toBeLessThan(5);
     expect(own).toEqual([]);
     await Promise.all([sender.stop(), listener.stop()]);

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { projectConfiguration } from '#src/projections/configuration/projections.ts';
 import { listEvents } from '#src/projections/event/queries.ts';
 import { allProjections, asyncProjections } from '#src/projections/index.ts';
@@ -24,6 +24,7 @@ import {
   type TestLog,
 } from '#test/support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
+import { eventually } from '../support/eventually.ts';
 import { openClient, startRunners } from './support.ts';
 
 let database: TestDatabase;
@@ -45,7 +46,7 @@ afterEach(async () => {
 
 const options = (name: string) => ({ ownerUrl: database.url, name });
 const caughtUp = () =>
-  vi.waitFor(
+  eventually(
     async () => {
       for (const { name, lag } of await listProjections(log.pool))
         expect({ name, lag }).toStrictEqual({ name, lag: 0 });
@@ -208,7 +209,7 @@ describe('rebuilding a projection', () => {
       },
     });
     const rebuilding = rebuildProjection(options('organization'));
-    await vi.waitFor(async () => expect(await waiting('rebuild organization')).toBe(1), {
+    await eventually(async () => expect(await waiting('rebuild organization')).toBe(1), {
       timeout: 10_000,
       interval: 10,
     });
@@ -281,7 +282,7 @@ describe('rebuilding a projection', () => {
     await reader.query('BEGIN');
     await reader.query('SELECT count(*) FROM event');
     const rebuilding = rebuildProjection(options('event'));
-    await vi.waitFor(async () => expect(await waiting('rebuild event')).toBe(1), { timeout: 10_000, interval: 10 });
+    await eventually(async () => expect(await waiting('rebuild event')).toBe(1), { timeout: 10_000, interval: 10 });
     await expect(rebuildProjection(options('event'))).rejects.toThrow('being rebuilt by somebody else');
     expect((await listEvents(log.pool, applicationId, { limit: 100 })).rows).toHaveLength(9);
     await reader.query('COMMIT');

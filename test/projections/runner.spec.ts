@@ -11,6 +11,7 @@ import {
   type TestLog,
 } from '#test/support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
+import { eventually } from '../support/eventually.ts';
 import { startRunners } from './support.ts';
 
 let database: TestDatabase;
@@ -34,7 +35,7 @@ const start = async () => {
 const status = async (name: string) => (await listProjections(log.pool)).find((projection) => projection.name === name);
 const lags = async () => (await listProjections(log.pool)).map(({ lag }) => lag).filter((lag) => lag > 0);
 const caughtUp = () =>
-  vi.waitFor(async () => expect(await lags()).toStrictEqual([]), { timeout: 10_000, interval: 20 });
+  eventually(async () => expect(await lags()).toStrictEqual([]), { timeout: 10_000, interval: 20 });
 const count = async (table: string): Promise<number> =>
   (await log.pool.query(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;
 
@@ -67,8 +68,8 @@ describe('a projection that follows the log', () => {
       eventIngested({ ...elsewhere.event, applicationId: organizationId }),
       attemptScheduled(elsewhere.attempt(1)),
     );
-    await vi.waitFor(() => expect(errors).toHaveLength(1), { timeout: 10_000, interval: 20 });
-    await vi.waitFor(async () => expect(await lags()).toStrictEqual([2]), { timeout: 10_000, interval: 20 });
+    await eventually(() => expect(errors).toHaveLength(1), { timeout: 10_000, interval: 20 });
+    await eventually(async () => expect(await lags()).toStrictEqual([2]), { timeout: 10_000, interval: 20 });
 
     expect(await count('delivery')).toBe(3);
     const { rows } = await log.pool.query('SELECT application_id FROM event ORDER BY application_id');

@@ -53,6 +53,8 @@ export type Engine = {
   lookAgain(of: QueueKey): void;
   /** The same in a while, once however often it is asked for: a fault that lasts must not be met in a tight loop. */
   lookAgainSoon(of: QueueKey): void;
+  /** Takes a delivery out of the queue that somebody else has ended; its request, once under way, goes on. */
+  withdraw(subscriptionId: string, deliveryId: string): void;
   /** Ends a delivery that is not to be sent; a no-op when it is over already, or its request under way. */
   cancel(pending: PendingDelivery, reason: CancelReason): Promise<void>;
   inFlight(): number;
@@ -258,6 +260,12 @@ export const createEngine = (deps: EngineDeps): Engine => {
     },
     onPostponed: (listener) => postponed.push(listener),
     onRoom: (listener) => room.push(listener),
+    withdraw: (subscriptionId, deliveryId) => {
+      const queued = queue.withdraw(subscriptionId, deliveryId);
+      if (!queued) return;
+      unbuffer(queued);
+      known.drop(deliveryId);
+    },
     cancel,
     inFlight: () => queue.inFlight,
     partitionOf: (subscriptionId) => partitionOf(subscriptionId, deps.partitions),

@@ -289,6 +289,8 @@ export const createFollower = ({
         const state = following.get(event.partition);
         if (!state) continue;
         state.head = Math.max(state.head, event.position);
+        if (event.type === 'DeliveryCancelled')
+          engine.withdraw(String(event.data.subscriptionId), String(event.data.deliveryId));
         if (event.position !== state.position + 1 || state.isFollowing) continue;
         const handover = event.attachment as Handover | undefined;
         if (handover) offer(handover.pending, state, handover.body);

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { answer, type Behaviour, gate, hang, type Receiver, startReceiver } from '../../support/receivers/index.ts';
-import { type Cluster, openCluster, type Tenant, until } from './support.ts';
+import { type Cluster, type Member, openCluster, type Tenant, until } from './support.ts';
 
 const CANCELLED_WITHIN_MS = 5_000;
 
@@ -8,11 +8,12 @@ const behaviours: Record<string, Behaviour> = {};
 const releases: (() => void)[] = [];
 let receiver: Receiver;
 let cluster: Cluster;
+let member: Member;
 let tenant: Tenant;
 beforeAll(async () => {
   receiver = await startReceiver({ behaviours });
   cluster = await openCluster({ POSTHORN_RETRY_SCHEDULE: '1h' });
-  await cluster.start();
+  member = await cluster.start();
   tenant = await cluster.tenant();
 });
 afterAll(async () => {
@@ -95,10 +96,15 @@ describe.each([
 
   it('lets a failure that was under way be the end', async () => {
     const { behaviour, release } = held(answer(500));
-    const { ingest, disable, remove, requests } = await subscribeTo(behaviour);
+    const { ingest, disable, remove, requests, subscription } = await subscribeTo(behaviour);
     const eventId = await ingest();
     await until(() => expect(requests()).toHaveLength(1));
     await (what === 'disabling' ? disable() : remove());
+    const { configuration } = member.node.core;
+    await until(async () => {
+      const known = await configuration.subscription(subscription.subscription_id);
+      expect(known?.disabledPosition).toBeGreaterThan(0);
+    });
     release();
     await cancelled(eventId, reason);
     expect(await types(eventId)).toEqual(['AttemptScheduled', 'AttemptFailed', 'DeliveryCancelled']);

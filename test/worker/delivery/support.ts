@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
 import { pino } from 'pino';
-import { vi } from 'vitest';
 import { type Environment, loadConfig } from '#src/config/load.ts';
 import { initialise } from '#src/eventstore/initialise.ts';
 import { partitionOf } from '#src/eventstore/partition.ts';
 import type { Node } from '#src/runtime/node.ts';
 import { startService } from '#src/runtime/service.ts';
 import { createTestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
 
 export const PARTITIONS = 4;
 export const EVENT_TYPE = 'order.paid';
@@ -57,7 +57,7 @@ export type Cluster = {
 };
 
 export const until = <T>(check: () => T | Promise<T>, timeout = 10_000): Promise<T> =>
-  vi.waitFor(check, { timeout, interval: 15 });
+  eventually(check, { timeout, interval: 15 });
 
 const DELIVERY_EVENTS = `
   SELECT type, stream_id AS "streamId", data, recorded_at AS "recordedAt" FROM domain_event
@@ -180,7 +180,7 @@ export const openCluster = async (shared: Environment = {}): Promise<Cluster> =>
       ).event_id,
     history: async (eventId) => (await owner.query<LoggedEvent>(DELIVERY_EVENTS, [eventId ?? null])).rows,
     settled: async (timeout = 15_000) => {
-      await vi.waitFor(
+      await eventually(
         async () => {
           const left = await pending();
           if (left > 0) throw new Error(`${left} deliveries are still pending.`);
