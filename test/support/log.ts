@@ -35,6 +35,8 @@ export const openTestLog = async (partitions = 4): Promise<TestLog> => {
   };
   const pool = open('test');
   const owner = new Pool({ connectionString: database.url, max: 2 });
+  owner.on('error', () => undefined);
+  owner.on('connect', (client) => client.on('error', () => undefined));
   pools.push(owner);
   return {
     url: database.url,

@@ -15,7 +15,10 @@ const APPLICATIONS_MAX = 5_000;
 const SUBSCRIPTIONS_MAX = 50_000;
 const CHANGED_MAX = 1_000;
 
-const FIND_SUBSCRIPTIONS = `SELECT ${SUBSCRIPTION_COLUMNS} FROM subscription WHERE subscription_id = ANY($1::uuid[])`;
+const FIND_SUBSCRIPTIONS = `
+  SELECT ${SUBSCRIPTION_COLUMNS},
+    (SELECT h.configuration_position::float8 FROM log_head AS h WHERE h.partition_no = subscription.partition_no) AS as_of
+  FROM subscription WHERE subscription_id = ANY($1::uuid[])`;
 const FIND_CHANGED = `
   SELECT ${SUBSCRIPTION_COLUMNS}, position::float8 AS position FROM subscription
   WHERE partition_no = $1 AND position > $2 ORDER BY position LIMIT ${CHANGED_MAX}`;
@@ -27,14 +30,17 @@ export type ConfigurationCache = {
   application(applicationId: string): Promise<ApplicationConfiguration | undefined>;
   /** As it is now. */
   freshApplication(applicationId: string): Promise<ApplicationConfiguration | undefined>;
-  /** As last seen, at most the time between two notices ago. */
-  subscription(subscriptionId: string): Promise<SubscriptionConfiguration | undefined>;
+  /** As last seen, at most the time between two notices ago, and never older than `atLeast` of its configuration. */
+  subscription(subscriptionId: string, atLeast?: number): Promise<SubscriptionConfiguration | undefined>;
   /** Told of where the heads are, forgets what has changed since; resolves when listeners know too. */
   notice(heads: readonly HeadPosition[]): Promise<void>;
   /** The same for a commit of this process. */
   noticeCommit(events: readonly RecordedEvent[]): void;
   onSubscriptionChanged(listener: (subscription: SubscriptionConfiguration) => void): void;
 };
+
+/** A subscription, and the configuration position of its log partition at which it was read. */
+type Known = { readonly configuration: SubscriptionConfiguration; readonly asOf: number };
 
 /** What events are routed and sent with, kept in memory and forgotten when the log says that it changed. */
 export const createConfigurationCache = ({
@@ -46,12 +52,12 @@ export const createConfigurationCache = ({
 }): ConfigurationCache => {
   const applications = new Map<string, Promise<ApplicationConfiguration | undefined>>();
   const byPartition = new Map<number, Set<string>>();
-  const subscriptions = new Map<string, Promise<SubscriptionConfiguration | undefined>>();
+  const subscriptions = new Map<string, Promise<Known | undefined>>();
   const seen = new Map<number, number>();
   const listeners: ((subscription: SubscriptionConfiguration) => void)[] = [];
   let wanted: {
     subscriptionId: string;
-    resolve: (found: SubscriptionConfiguration | undefined) => void;
+    resolve: (found: Known | undefined) => void;
     reject: (error: unknown) => void;
   }[] = [];
 
@@ -77,16 +83,28 @@ export const createConfigurationCache = ({
     return loading;
   };
 
+  const load = (subscriptionId: string): Promise<Known | undefined> => {
+    const loading = new Promise<Known | undefined>((resolve, reject) => {
+      if (wanted.length === 0) setImmediate(() => void loadWanted());
+      wanted.push({ subscriptionId, resolve, reject });
+    });
+    if (subscriptions.size >= SUBSCRIPTIONS_MAX) subscriptions.delete(subscriptions.keys().next().value ?? '');
+    subscriptions.set(subscriptionId, loading);
+    return loading;
+  };
+
   const loadWanted = async (): Promise<void> => {
     const batch = wanted;
     wanted = [];
     try {
-      const { rows } = await pool.query<SubscriptionRow>({
+      const { rows } = await pool.query<SubscriptionRow & { as_of: number }>({
         name: 'find_subscriptions',
         text: FIND_SUBSCRIPTIONS,
         values: [batch.map(({ subscriptionId }) => subscriptionId)],
       });
-      const found = new Map(rows.map((row) => [row.subscription_id, toSubscriptionConfiguration(row)]));
+      const found = new Map(
+        rows.map((row) => [row.subscription_id, { configuration: toSubscriptionConfiguration(row), asOf: row.as_of }]),
+      );
       for (const { subscriptionId, resolve } of batch) resolve(found.get(subscriptionId));
     } catch (error) {
       for (const { subscriptionId, reject } of batch) {
@@ -134,16 +152,10 @@ export const createConfigurationCache = ({
   return {
     freshApplication,
     application: (applicationId) => applications.get(applicationId) ?? freshApplication(applicationId),
-    subscription: (subscriptionId) => {
-      const known = subscriptions.get(subscriptionId);
-      if (known) return known;
-      const loading = new Promise<SubscriptionConfiguration | undefined>((resolve, reject) => {
-        if (wanted.length === 0) setImmediate(() => void loadWanted());
-        wanted.push({ subscriptionId, resolve, reject });
-      });
-      if (subscriptions.size >= SUBSCRIPTIONS_MAX) subscriptions.delete(subscriptions.keys().next().value ?? '');
-      subscriptions.set(subscriptionId, loading);
-      return loading;
+    subscription: async (subscriptionId, atLeast = 0) => {
+      const known = await subscriptions.get(subscriptionId);
+      if (known && known.asOf >= atLeast) return known.configuration;
+      return (await load(subscriptionId))?.configuration;
     },
     notice,
     noticeCommit: (events) => {

@@ -19,10 +19,11 @@ export const cancelReasonFor = (
   pending: Pick<PendingDelivery, 'configurationPosition'>,
   subscription: SubscriptionConfiguration | undefined,
 ): CancelReason | undefined => {
-  if (!subscription || subscription.isDeleted) return 'subscription_deleted';
-  if (!subscription.settings.isEnabled || pending.configurationPosition < subscription.disabledPosition)
-    return 'subscription_disabled';
-  return undefined;
+  if (!subscription) return 'subscription_deleted';
+  // It was enabled where the delivery was routed, so only what came after that counts. The present state would not do: one
+  // that was disabled and enabled again may still be known as disabled for a moment.
+  if (pending.configurationPosition >= subscription.disabledPosition) return undefined;
+  return subscription.isDeleted ? 'subscription_deleted' : 'subscription_disabled';
 };
 
 /** What the work list says of a delivery that leaves memory. */
@@ -129,7 +130,7 @@ export const createAttempts = (
 
   const attempt: Attempts['attempt'] = async (item, epoch) => {
     const { pending } = item;
-    const subscription = await configuration.subscription(pending.subscriptionId);
+    const subscription = await configuration.subscription(pending.subscriptionId, pending.configurationPosition);
     const before = cancelReasonFor(pending, subscription);
     if (before !== undefined || !subscription) return cancel(pending, epoch, before ?? 'subscription_deleted');
     const startedMs = leases.databaseNow();
@@ -138,7 +139,9 @@ export const createAttempts = (
     const times = { startedMs, nowMs: leases.databaseNow() };
     if (outcome.kind === 'response' && outcome.status === 410) await disableGone(subscription, pending.partition);
     // A result in hand is not given up because the configuration cannot be read.
-    const latest = await configuration.subscription(pending.subscriptionId).catch(() => subscription);
+    const latest = await configuration
+      .subscription(pending.subscriptionId, pending.configurationPosition)
+      .catch(() => subscription);
     const after = cancelReasonFor(pending, latest);
     const recorded = recordAttempt({ pending, epoch }, outcome, times, planOf(subscription), after);
     return record(recorded, pending, outcome.timings.totalMs);

@@ -255,7 +255,10 @@ export const createFollower = ({
 
   /** A subscription disabled while the failure was being recorded found the delivery in flight, and left it alone. */
   const cancelIfGone = async (next: PendingDelivery): Promise<void> => {
-    const reason = cancelReasonFor(next, await configuration.subscription(next.subscriptionId));
+    const reason = cancelReasonFor(
+      next,
+      await configuration.subscription(next.subscriptionId, next.configurationPosition),
+    );
     if (reason) await engine.cancel(next, reason);
   };
 
