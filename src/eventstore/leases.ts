@@ -13,7 +13,7 @@ const JOIN = `
   ON CONFLICT (processor, owner) DO UPDATE SET until = EXCLUDED.until`;
 const COUNT_MEMBERS = `
   SELECT count(*)::int AS members, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
-  FROM processor_member WHERE processor = $1 AND until > clock_timestamp()`;
+  FROM processor_member WHERE processor = $1 AND until > clock_timestamp() + make_interval(secs => $2)`;
 const FORGET_MEMBERS = `DELETE FROM processor_member WHERE processor = $1 AND until < clock_timestamp() - interval '1 minute'`;
 const TAKE = `
   UPDATE processor_lease AS l
@@ -186,7 +186,10 @@ export const createLeaseKeeper = ({
     if (stopping) return; // What is still in flight keeps its lease until it is recorded.
     await pool.query(JOIN, [processor, owner, seconds]);
     const before = performance.now();
-    const { rows } = await pool.query<{ members: number; now_ms: number }>(COUNT_MEMBERS, [processor]);
+    const { rows } = await pool.query<{ members: number; now_ms: number }>(COUNT_MEMBERS, [
+      processor,
+      seconds / 3, // Members renew three times per lease: who has less left has missed a turn, and gets no share.
+    ]);
     const row = rows[0];
     if (!row) return;
     clockOffset = row.now_ms - (before + performance.now()) / 2;

@@ -8,6 +8,12 @@ export const BY_KEY_ONLY =
   ' -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan';
 
 /**
+ * For transactions that lock the heads of the log: a process that is cut off in the midst of one holds everybody up until the
+ * server ends it.
+ */
+export const HOLDS_HEADS = ' -c idle_in_transaction_session_timeout=2s';
+
+/**
  * A pool whose connections act as `posthorn_app`, the role that can append to the log but never change it. The timeouts
  * are those of docs/operations.md: without them a stuck transaction would hold the heads for ever.
  */
@@ -16,12 +22,15 @@ export const createAppPool = ({
   max,
   name,
   settings = '',
+  queryTimeoutMs = 20_000,
 }: {
   url: string;
   max: number;
   name: string;
   /** Further `-c name=value` for every connection. */
   settings?: string;
+  /** After which a connection that does not answer is given up. */
+  queryTimeoutMs?: number;
 }): Pool => {
   const config: PoolConfig = {
     connectionString: url,
@@ -32,7 +41,7 @@ export const createAppPool = ({
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     // Beyond what the server allows a statement: the connection itself must be gone, so it is closed.
-    query_timeout: 20_000,
+    query_timeout: queryTimeoutMs,
     // Statements sent one after the other without waiting share a round trip.
     pipeline: true,
     options:

@@ -9,7 +9,7 @@ import { createCommandHandler } from '../eventstore/command-handler.ts';
 import { createGroupCommit } from '../eventstore/group-commit.ts';
 import { createLeaseKeeper, expireAllLeases, type LeaseKeeper } from '../eventstore/leases.ts';
 import { partitionOf } from '../eventstore/partition.ts';
-import { BY_KEY_ONLY, createAppPool } from '../eventstore/pool.ts';
+import { BY_KEY_ONLY, createAppPool, HOLDS_HEADS } from '../eventstore/pool.ts';
 import { createLogReader, type HeadPosition } from '../eventstore/read.ts';
 import { createWake } from '../eventstore/wake.ts';
 import type { SubscriptionConfiguration } from '../projections/configuration/application-configuration.ts';
@@ -47,9 +47,17 @@ export type NodeOptions = {
 /** All that the roles of one process share. */
 export type Core = ReturnType<typeof createCore>;
 
-export const createCore = ({ url, partitions, secrets, logger }: NodeOptions) => {
-  const appendPool = createAppPool({ url, max: 2, name: 'append', settings: BY_KEY_ONLY });
+export const createCore = ({ url, partitions, secrets, logger, config }: NodeOptions) => {
+  const appendPool = createAppPool({ url, max: 2, name: 'append', settings: BY_KEY_ONLY + HOLDS_HEADS });
   const queryPool = createAppPool({ url, max: 10, name: 'query' });
+  // Of their own, and impatient: a lease is kept only by who hears from the database in time.
+  const leasePool = createAppPool({
+    url,
+    max: 4,
+    name: 'lease',
+    settings: HOLDS_HEADS,
+    queryTimeoutMs: Math.max(1_000, config.leaseMs / 2),
+  });
   const log = createGroupCommit({ pool: appendPool });
   const reader = createLogReader({ db: queryPool, partitions });
   const onError = (error: unknown): void =>
@@ -59,7 +67,7 @@ export const createCore = ({ url, partitions, secrets, logger }: NodeOptions) =>
   const handle = createCommandHandler({ log, reader });
   const workList = createWorkListQueries({ pool: queryPool });
   log.onCommit(configuration.noticeCommit);
-  return { appendPool, queryPool, log, reader, configuration, vault, handle, workList, onError };
+  return { appendPool, queryPool, leasePool, log, reader, configuration, vault, handle, workList, onError };
 };
 
 const leaseLog = (logger: Logger, processor: string) => (what: string, partition: number, epoch: number) =>
@@ -88,7 +96,7 @@ const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): W
   });
   const note = leaseLog(logger, 'delivery');
   const leases = createLeaseKeeper({
-    pool: queryPool,
+    pool: core.leasePool,
     processor: 'delivery',
     partitions,
     leaseMs: config.leaseMs,
@@ -177,7 +185,7 @@ const createProjectorRole = ({ projections, partitions, config, logger }: NodeOp
     .map((projection) => createProjectionRunner({ pool: queryPool, reader, projection, onError }));
   const note = leaseLog(logger, 'projector');
   const leases = createLeaseKeeper({
-    pool: queryPool,
+    pool: core.leasePool,
     processor: 'projector',
     partitions,
     leaseMs: config.leaseMs,
@@ -256,16 +264,19 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
     stop: async () => {
       clearInterval(maintenance);
       worker?.follower.stop();
+      const orderly = async (): Promise<void> => {
+        await worker?.leases.stop();
+        watch.stop();
+        await projector?.leases.stop();
+        for (const runner of projector?.runners ?? []) await runner.stop();
+        await wake.stop();
+        await core.log.drained();
+        await worker?.sender.close().catch(onError);
+        await Promise.all([core.appendPool.end(), core.queryPool.end(), core.leasePool.end()]);
+        logger.debug('all roles have stopped');
+      };
       const timeout = new Promise<void>((resolve) => setTimeout(resolve, config.shutdownTimeoutMs).unref());
-      await Promise.race([worker?.leases.stop(), timeout]);
-      watch.stop();
-      await projector?.leases.stop();
-      for (const runner of projector?.runners ?? []) await runner.stop();
-      await wake.stop();
-      await core.log.drained();
-      await Promise.race([worker?.sender.close().catch(onError), timeout]);
-      await Promise.all([core.appendPool.end(), core.queryPool.end()]);
-      logger.debug('all roles have stopped');
+      await Promise.race([orderly(), timeout]);
     },
   };
 };

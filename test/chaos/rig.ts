@@ -16,6 +16,11 @@ import { type Database, openEmbeddedDatabase, type Server } from './server.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
 export const LEASE_MS = 2_000;
+/**
+ * How long taking over may last: twice the lease, as promised. The short run is a gate on machines that do other things as
+ * well, so it only refuses what would not come back by itself.
+ */
+export const takeOverMsMax = (short: boolean): number => (short ? 5 : 2) * LEASE_MS;
 const PARTITIONS = 16;
 const SHUTDOWN_MS = 10_000;
 const SETTLE_MS = 30_000;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exposed, resentAfterMs } from '../exposure.ts';
-import { LEASE_MS, type Rig, replying } from '../rig.ts';
+import { LEASE_MS, type Rig, replying, takeOverMsMax } from '../rig.ts';
 import type { Scenario } from './scenario.ts';
 
 type Victim = { readonly name: string; readonly exposed: Exposed };
@@ -44,7 +44,7 @@ export const workerKill: Scenario = {
     rig.tally.faultsMin = kills;
     const takeOvers = looping.map(({ exposed }) => resentAfterMs(exposed, rig.receiver).last);
     rig.tally.takeOverMs = Math.max(0, ...takeOvers);
-    if (rig.tally.takeOverMs > 2 * LEASE_MS)
+    if (rig.tally.takeOverMs > takeOverMsMax(short))
       rig.fail(
         `from a worker that crashed to the last of its requests it took ${takeOvers.map(Math.round).join(', ')} ms`,
       );

@@ -50,7 +50,7 @@ const succeeded = async (): Promise<number> =>
 /** As `kill -9` would: nothing that it has to say reaches the database any more. */
 const vanish = async ({ node }: Member): Promise<void> => {
   node.worker?.follower.stop();
-  await Promise.all([node.core.appendPool.end(), node.core.queryPool.end()]);
+  await Promise.all([node.core.appendPool.end(), node.core.queryPool.end(), node.core.leasePool.end()]);
 };
 
 describe('workers that share a database', () => {
