@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { BatchStatement } from './types.ts';
 
 /** Postgres array literals for values that need no quoting (numbers, UUIDs, ISO instants): far cheaper than escaping. */
@@ -12,37 +13,33 @@ const shiftParameters = (sql: string, by: number): string =>
   by === 0 ? sql : sql.replace(/\$(\d+)/g, (_, number: string) => `$${Number(number) + by}`);
 
 type Part = { readonly statement: BatchStatement<unknown>; readonly rows: readonly unknown[] };
+type Folded = { readonly name: string; readonly text: string; readonly values: unknown[] };
 
-/**
- * Folds statements that do not see each other's effects into one round trip, as common table expressions. The name is
- * equal for equal sets of statements, so that Postgres plans each set once per connection.
- */
-export const foldWrites = (parts: readonly Part[]): { name: string; text: string; values: unknown[] } => {
+/** Of any length, where Postgres keeps 63 characters of the name of a prepared statement and takes longer ones for equal. */
+const statementName = (text: string): string => hash('sha256', text, 'hex').slice(0, 32);
+
+/** Statements as common table expressions `f0`, `f1`, ..., in order, and what is selected from them. */
+const fold = (parts: readonly Part[], select: string): Folded => {
   const values: unknown[] = [];
   const expressions = parts.map(({ statement, rows }, index) => {
     const sql = shiftParameters(statement.sql, values.length);
     values.push(...statement.parameters(rows));
-    return `w${index} AS (${sql})`;
+    return `f${index} AS (${sql})`;
   });
-  return {
-    name: `writes ${parts.map(({ statement }) => statement.name).join(' ')}`,
-    text: `WITH ${expressions.join(',\n')} SELECT 1`,
-    values,
-  };
+  const text = `WITH ${expressions.join(',\n')}\n${select}`;
+  return { name: statementName(text), text, values };
 };
+
+/** Equal sets of statements give equal texts, whatever order their rows came in: Postgres plans each set once. */
+const inOrder = (parts: readonly Part[]): readonly Part[] =>
+  parts.toSorted((a, b) => (a.statement.name < b.statement.name ? -1 : 1));
+
+/** Folds statements that do not see each other's effects into one round trip. */
+export const foldWrites = (parts: readonly Part[]): Folded => fold(inOrder(parts), 'SELECT 1');
 
 /** The same for guards: one result of (`guard`, `key`, `stream_version`), `guard` being the index of the part. */
-export const foldGuards = (parts: readonly Part[]): { name: string; text: string; values: unknown[] } => {
-  const values: unknown[] = [];
-  const expressions = parts.map(({ statement, rows }, index) => {
-    const sql = shiftParameters(statement.sql, values.length);
-    values.push(...statement.parameters(rows));
-    return `g${index} AS (${sql})`;
-  });
-  const selects = parts.map((_, index) => `SELECT ${index} AS guard, key, stream_version FROM g${index}`);
-  return {
-    name: `guards ${parts.map(({ statement }) => statement.name).join(' ')}`,
-    text: `WITH ${expressions.join(',\n')}\n${selects.join(' UNION ALL ')}`,
-    values,
-  };
-};
+export const foldGuards = (parts: readonly Part[]): Folded =>
+  fold(
+    parts,
+    parts.map((_, index) => `SELECT ${index} AS guard, key, stream_version FROM f${index}`).join(' UNION ALL '),
+  );
