@@ -276,6 +276,9 @@ try {
       'of that before': round(after.perSecond / before.perSecond, 2),
       ...latency(after.load),
       'p99 before ms': round(percentile(before.load.latencies, 0.99), 1),
+      ...after.costs,
+      'node before': before.costs['node us/event'] ?? 0,
+      'pg before': before.costs['pg us/event'] ?? 0,
       'RSS MiB': round(memory),
     });
     await child.stop();

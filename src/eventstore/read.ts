@@ -35,12 +35,12 @@ const STREAM_VERSION = `
 const READ_FORWARDS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE partition_no = $1 AND position > $2
-  ORDER BY position
+  ORDER BY domain_event.position
   LIMIT $3`;
 const READ_BACKWARDS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE partition_no = $1 AND position < $2
-  ORDER BY position DESC
+  ORDER BY domain_event.position DESC
   LIMIT $3`;
 const READ_HEADS = `
   SELECT partition_no, position::float8 AS position, configuration_position::float8 AS configuration_position

@@ -12,7 +12,7 @@ const READ_CHAIN = `
          metadata::text AS metadata, (extract(epoch FROM recorded_at) * 1000)::float8 AS recorded_ms, block_hash, digest::text AS digest
   FROM domain_event
   WHERE partition_no = $1 AND position > $2 AND position <= $3
-  ORDER BY position
+  ORDER BY domain_event.position
   LIMIT ${READ_ROWS}`;
 const READ_HEAD = 'SELECT partition_no, position::float8 AS position, hash FROM log_head ORDER BY partition_no';
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import { isUnderstood } from '../domain/registry.ts';
+import type { LogFeed } from '../eventstore/feed.ts';
 import type { HeadPosition, LogReader } from '../eventstore/read.ts';
 import { arrayLiteral } from '../eventstore/statements.ts';
 import { createTail, type Tail } from '../eventstore/tail.ts';
@@ -46,6 +47,7 @@ export type ProjectionRunner = {
   /** Begins with a partition, however often the database has to be asked for where it stands. */
   take(partition: number): Promise<void>;
   leave(partition: number): void;
+  /** Told of a commit of this process, which the feed has by then. */
   noticeCommit(events: readonly RecordedEvent[]): void;
   notice(heads: readonly HeadPosition[]): void;
   /** Domain events not applied yet, over the partitions of this process. */
@@ -68,11 +70,13 @@ const paceAfter = (events: number): number => Math.min(PACE_MS_MAX, Math.max(PAC
 export const createProjectionRunner = ({
   pool,
   reader,
+  feed,
   projection,
   onError,
 }: {
   pool: Pool;
   reader: LogReader;
+  feed: LogFeed;
   projection: Projection;
   onError: (error: unknown) => void;
 }): ProjectionRunner => {
@@ -93,7 +97,7 @@ export const createProjectionRunner = ({
     ]);
     const row = rows[0];
     if (!row) throw new Error(`Checkpoint of ${processor} for log partition ${partition} is missing.`);
-    const tail = createTail({ reader, partition, from: row.position });
+    const tail = createTail({ feed, partition, from: row.position });
     tails.set(partition, tail);
     const head = (await reader.heads()).find((other) => other.partition === partition);
     if (head) tail.hint(head.position);
@@ -236,8 +240,7 @@ export const createProjectionRunner = ({
       parked.delete(partition);
     },
     noticeCommit: (events) => {
-      const byPartition = Map.groupBy(events, ({ partition }) => partition);
-      for (const [partition, own] of byPartition) tails.get(partition)?.offer(own);
+      for (const { partition, position } of events) tails.get(partition)?.hint(position);
       schedule(PACE_MS_MIN);
     },
     notice: (heads) => {

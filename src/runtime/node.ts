@@ -6,6 +6,7 @@ import { prepareEd25519Key } from '../domain/signature/keys.ts';
 import { type Subscription, subscriptionDecider } from '../domain/subscription/decider.ts';
 import type { SubscriptionCommand, SubscriptionEvent } from '../domain/subscription/events.ts';
 import { createCommandHandler } from '../eventstore/command-handler.ts';
+import { createLogFeed } from '../eventstore/feed.ts';
 import { createGroupCommit } from '../eventstore/group-commit.ts';
 import { createLeaseKeeper, expireAllLeases, type LeaseKeeper } from '../eventstore/leases.ts';
 import { partitionOf } from '../eventstore/partition.ts';
@@ -60,6 +61,7 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
   });
   const log = createGroupCommit({ pool: appendPool });
   const reader = createLogReader({ db: queryPool, partitions });
+  const feed = createLogFeed({ reader });
   const onError = (error: unknown): void =>
     logger.error({ err: error }, 'background work failed; it will be tried again');
   const configuration = createConfigurationCache({ pool: queryPool, onError });
@@ -67,7 +69,8 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
   const handle = createCommandHandler({ log, reader });
   const workList = createWorkListQueries({ pool: queryPool });
   log.onCommit(configuration.noticeCommit);
-  return { appendPool, queryPool, leasePool, log, reader, configuration, vault, handle, workList, onError };
+  log.onCommit(feed.offer); // Before whoever follows the log.
+  return { appendPool, queryPool, leasePool, log, reader, feed, configuration, vault, handle, workList, onError };
 };
 
 const leaseLog = (logger: Logger, processor: string) => (what: string, partition: number, epoch: number) =>
@@ -179,10 +182,10 @@ const disableAsGone = async (
 type ProjectorRole = { readonly leases: LeaseKeeper; readonly runners: readonly ProjectionRunner[] };
 
 const createProjectorRole = ({ projections, partitions, config, logger }: NodeOptions, core: Core): ProjectorRole => {
-  const { queryPool, reader, log, onError } = core;
+  const { queryPool, reader, feed, log, onError } = core;
   const runners = projections
     .filter(({ mode }) => mode === 'async')
-    .map((projection) => createProjectionRunner({ pool: queryPool, reader, projection, onError }));
+    .map((projection) => createProjectionRunner({ pool: queryPool, reader, feed, projection, onError }));
   const note = leaseLog(logger, 'projector');
   const leases = createLeaseKeeper({
     pool: core.leasePool,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLogFeed } from '#src/eventstore/feed.ts';
 import { createTail } from '#src/eventstore/tail.ts';
 import type { RecordedEvent } from '#src/eventstore/types.ts';
 import { upcast } from '#src/eventstore/upcasters.ts';
@@ -19,32 +20,77 @@ const append = async (count: number): Promise<readonly RecordedEvent[]> =>
     ),
   ).events;
 
-describe('a tail', () => {
-  it('hands out commits from memory, the log for what was missed, and nothing twice', async () => {
+describe('following a log partition', () => {
+  it('takes commits from memory and the log for what was missed, nothing twice', async () => {
     const start = (await append(1)).at(-1)?.position ?? 0;
     const read = vi.spyOn(test.reader, 'readPartition');
-    const tail = createTail({ reader: test.reader, partition: 0, from: start });
-    tail.offer(await append(2));
+    const feed = createLogFeed({ reader: test.reader });
+    const tail = createTail({ feed, partition: 0, from: start });
+    feed.offer(await append(2));
     await append(3); // Another process's, so nobody offers it.
     const own = await append(2);
-    tail.offer(own);
+    feed.offer(own);
+    tail.hint(start + 7);
     expect(tail.lag()).toBe(7);
     const taken: number[] = [];
     while (tail.isBehind()) taken.push(...(await tail.take(100)).map(({ position }) => position));
     expect(taken).toEqual(Array.from({ length: 7 }, (_, index) => start + index + 1));
     expect(read).toHaveBeenCalledOnce();
-    tail.offer(own);
+    tail.hint(start + 7);
     expect(tail.isBehind()).toBe(false);
     read.mockRestore();
   });
 
   it('hands out no more than asked for, and goes on where it stopped', async () => {
     const start = (await append(1)).at(-1)?.position ?? 0;
-    const tail = createTail({ reader: test.reader, partition: 0, from: start });
-    tail.offer(await append(5));
+    const feed = createLogFeed({ reader: test.reader });
+    const tail = createTail({ feed, partition: 0, from: start });
+    feed.offer(await append(5));
+    tail.hint(start + 5);
     expect((await tail.take(2)).map(({ position }) => position - start)).toEqual([1, 2]);
     expect((await tail.take(9)).map(({ position }) => position - start)).toEqual([3, 4, 5]);
     expect(await tail.take(9)).toEqual([]);
+  });
+
+  it('reads the log once for all who come the same way', async () => {
+    const start = (await append(1)).at(-1)?.position ?? 0;
+    await append(6);
+    const read = vi.spyOn(test.reader, 'readPartition');
+    const feed = createLogFeed({ reader: test.reader });
+    const tails = [0, 0, 2].map((ahead) => createTail({ feed, partition: 0, from: start + ahead }));
+    for (const tail of tails) tail.hint(start + 6);
+    expect(await Promise.all(tails.slice(0, 2).map((tail) => tail.take(3)))).toMatchObject([
+      { length: 3 },
+      { length: 3 },
+    ]);
+    expect((await tails[2]?.take(9))?.map(({ position }) => position - start)).toEqual([3, 4, 5, 6]);
+    expect(read).toHaveBeenCalledOnce();
+    read.mockRestore();
+  });
+
+  it('keeps a bounded part of the commits in memory, and misses nothing of the rest', async () => {
+    const start = (await append(1)).at(-1)?.position ?? 0;
+    const feed = createLogFeed({ reader: test.reader });
+    const tail = createTail({ feed, partition: 0, from: start });
+    for (let n = 0; n < 5; n += 1) feed.offer(await append(2_000));
+    tail.hint(start + 10_000);
+    const taken: number[] = [];
+    while (tail.isBehind()) taken.push(...(await tail.take(1_500)).map(({ position }) => position - start));
+    expect(taken).toEqual(Array.from({ length: 10_000 }, (_, index) => index + 1));
+  });
+
+  it('walks the key of the log, without sorting what lies ahead', async () => {
+    const query = vi.spyOn(test.pool, 'query');
+    await test.reader.readPartition(0, 1, 10);
+    await test.reader.readPartitionBackwards(0, 100, 10);
+    const statements = query.mock.calls.map(([statement]) => (statement as unknown as { text: string }).text);
+    query.mockRestore();
+    expect(statements).toHaveLength(2);
+    for (const text of statements) {
+      const literal = text.replace('$1', '0').replace('$2', '50').replace('$3', '10');
+      const { rows } = await test.pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${literal}`);
+      expect(rows.map((row) => row['QUERY PLAN']).join('\n')).not.toContain('Sort');
+    }
   });
 });
 

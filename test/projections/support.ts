@@ -1,4 +1,5 @@
 import { type Client, Client as PgClient } from 'pg';
+import { createLogFeed } from '#src/eventstore/feed.ts';
 import type { RecordedEvent } from '#src/eventstore/types.ts';
 import { asyncProjections } from '#src/projections/index.ts';
 import type { Projection } from '#src/projections/projection.ts';
@@ -11,10 +12,12 @@ export const startRunners = async (
   projections: readonly Projection[] = asyncProjections,
 ): Promise<{ runners: ProjectionRunner[]; errors: unknown[]; lag: () => number; stop: () => Promise<void> }> => {
   const errors: unknown[] = [];
+  const feed = createLogFeed({ reader });
   const runners = projections.map((projection) =>
-    createProjectionRunner({ pool, reader, projection, onError: (error) => errors.push(error) }),
+    createProjectionRunner({ pool, reader, feed, projection, onError: (error) => errors.push(error) }),
   );
   log.onCommit((events) => {
+    feed.offer(events);
     for (const runner of runners) runner.noticeCommit(events);
   });
   for (const runner of runners)

@@ -21,7 +21,7 @@ const FIND_SUBSCRIPTIONS = `
   FROM subscription WHERE subscription_id = ANY($1::uuid[])`;
 const FIND_CHANGED = `
   SELECT ${SUBSCRIPTION_COLUMNS}, position::float8 AS position FROM subscription
-  WHERE partition_no = $1 AND position > $2 ORDER BY position LIMIT ${CHANGED_MAX}`;
+  WHERE partition_no = $1 AND subscription.position > $2 ORDER BY subscription.position LIMIT ${CHANGED_MAX}`;
 
 const CONFIGURATION_TYPES = new Set(configurationProjections.flatMap(({ canHandle }) => canHandle));
 
