@@ -124,6 +124,12 @@ const waitingOf = async (port: number): Promise<number> => {
   return Number(/^posthorn_deliveries_pending\{state="waiting"\} (\d+)/m.exec(text)?.[1] ?? 0);
 };
 
+/** Domain events that read models have not applied yet. */
+const lagOf = async (port: number): Promise<number> => {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return [...text.matchAll(/^posthorn_projection_lag\{[^}]*\} (\d+)/gm)].reduce((sum, [, lag]) => sum + Number(lag), 0);
+};
+
 /** Closed loop through the whole path: everything acknowledged must arrive before the clock stops. */
 const wholePath = async (child: Child, port: number, request: Buffer, receiver: Receiver, warmup: number) => {
   await generateLoad({ host: '127.0.0.1', port, connections, seconds: warmup, request: () => request });
@@ -269,6 +275,7 @@ try {
     }
     const settledAt = performance.now();
     while ((await waitingOf(port)) < made && performance.now() - settledAt < 120_000) await until(() => false, 200);
+    while ((await lagOf(port)) > 0 && performance.now() - settledAt < 120_000) await until(() => false, 200);
     const memory = memoryOf(child.pid);
     const after = await wholePath(child, port, request, receiver, 1.5);
     report(`with ${await waitingOf(port)} waiting`, {
