@@ -9,6 +9,7 @@ import { loadConfig } from '../src/config/load.ts';
 import { verifyLog } from '../src/eventstore/verify.ts';
 import { openDatabase, prepareDatabase } from '../src/runtime/open-database.ts';
 import { startService } from '../src/runtime/service.ts';
+import { countPending } from '../src/worklist/pending-delivery.ts';
 import { startDemoReceiver } from './receiver.ts';
 
 const HOST = '127.0.0.9';
@@ -85,7 +86,7 @@ try {
   const settling = progressBar({ err, isTerminal }, 'delivering');
   const scheduled = await countDeliveries();
   for (let open = scheduled; open > 0; ) {
-    open = await countPending();
+    open = await countOpen();
     settling.update(scheduled - open, scheduled);
     if (open > 0) await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -113,8 +114,8 @@ try {
     );
     return rows[0]?.count ?? 0;
   }
-  async function countPending(): Promise<number> {
-    const { pending, waiting } = await service.node.core.workList.count();
+  async function countOpen(): Promise<number> {
+    const { pending, waiting } = await countPending(service.node.core.queryPool);
     return pending + waiting;
   }
   /** Told from the log itself, so that no read model has to catch up first. */

@@ -24,13 +24,15 @@ import { createFollower, type Follower } from '../worker/delivery/follower.ts';
 import { createPayloadLoader } from '../worker/delivery/payloads.ts';
 import { createRequestBuilder } from '../worker/delivery/request.ts';
 import { createSender, type Sender } from '../worker/send/send.ts';
-import { createWorkListQueries } from '../worklist/pending-delivery.ts';
+import { countPending, createWorkListQueries } from '../worklist/pending-delivery.ts';
 import { createMetrics, type Metrics, observe } from './metrics.ts';
 
 /** Between two looks at all heads: the truth behind every hint. */
 const HEADS_POLL_MS = 500;
 const DAYS_AHEAD = 16;
 const MAINTENANCE_MS = 3_600_000;
+/** For a statement of the worker; a page of the work list takes some milliseconds. */
+const WORK_TIMEOUT_MS = 3_000;
 
 export type NodeOptions = {
   readonly config: Config;
@@ -51,6 +53,8 @@ export type Core = ReturnType<typeof createCore>;
 export const createCore = ({ url, partitions, secrets, logger, config }: NodeOptions) => {
   const appendPool = createAppPool({ url, max: 2, name: 'append', settings: BY_KEY_ONLY + HOLDS_HEADS });
   const queryPool = createAppPool({ url, max: 10, name: 'query' });
+  // What deliveries and followers wait for: small look-ups, so that a connection that hangs is soon known for it and replaced.
+  const workPool = createAppPool({ url, max: 6, name: 'work', settings: BY_KEY_ONLY, queryTimeoutMs: WORK_TIMEOUT_MS });
   // Of their own, and impatient: a lease is kept only by who hears from the database in time.
   const leasePool = createAppPool({
     url,
@@ -61,16 +65,31 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
   });
   const log = createGroupCommit({ pool: appendPool });
   const reader = createLogReader({ db: queryPool, partitions });
-  const feed = createLogFeed({ reader });
+  const workReader = createLogReader({ db: workPool, partitions });
+  const feed = createLogFeed({ reader: workReader });
   const onError = (error: unknown): void =>
     logger.error({ err: error }, 'background work failed; it will be tried again');
-  const configuration = createConfigurationCache({ pool: queryPool, onError });
-  const vault = createVault({ pool: queryPool, keys: secrets.encryptionKeys });
+  const configuration = createConfigurationCache({ pool: workPool, onError });
+  const vault = createVault({ pool: workPool, keys: secrets.encryptionKeys });
   const handle = createCommandHandler({ log, reader });
-  const workList = createWorkListQueries({ pool: queryPool });
+  const workList = createWorkListQueries({ pool: workPool });
   log.onCommit(configuration.noticeCommit);
   log.onCommit(feed.offer); // Before whoever follows the log.
-  return { appendPool, queryPool, leasePool, log, reader, feed, configuration, vault, handle, workList, onError };
+  return {
+    appendPool,
+    queryPool,
+    workPool,
+    leasePool,
+    log,
+    reader,
+    workReader,
+    feed,
+    configuration,
+    vault,
+    handle,
+    workList,
+    onError,
+  };
 };
 
 const leaseLog = (logger: Logger, processor: string) => (what: string, partition: number, epoch: number) =>
@@ -85,7 +104,7 @@ type WorkerRole = {
 
 const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): WorkerRole => {
   const { config, secrets, partitions, logger } = options;
-  const { log, configuration, vault, workList, reader, queryPool, onError } = core;
+  const { log, configuration, vault, workList, workReader, onError } = core;
   const [signingKey] = secrets.biscuitPrivateKeys;
   if (!signingKey) throw new Error('POSTHORN_BISCUIT_PRIVATE_KEYS names no key.');
   const sender = createSender({
@@ -107,7 +126,7 @@ const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): W
     events: {
       onTaken: async ({ partition, epoch }) => {
         note('log partition taken', partition, epoch);
-        const head = (await reader.heads()).find((other) => other.partition === partition);
+        const head = (await workReader.heads()).find((other) => other.partition === partition);
         engine.own(partition, epoch);
         // Not awaited: a long work list must not hold up the next renewal.
         follower.take(partition, head?.position ?? 0).catch(onError);
@@ -137,7 +156,7 @@ const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): W
       signatureV0: config.signatureV0,
       ed25519Key: prepareEd25519Key(signingKey.key),
     }),
-    loadPayload: createPayloadLoader({ pool: queryPool, partitions }),
+    loadPayload: createPayloadLoader({ pool: core.workPool, partitions }),
     disableSubscription: (subscription) => disableAsGone(core, subscription, partitions),
     retrySchedule: config.retrySchedule,
     limits: {
@@ -228,7 +247,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   const metrics = createMetrics();
   const { onError } = core;
   if (options.isAlone) await expireAllLeases(core.queryPool);
-  await core.configuration.notice(await core.reader.heads());
+  await core.configuration.notice(await core.workReader.heads());
   const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics) : undefined;
   const projector = roles.includes('projector') ? createProjectorRole(options, core) : undefined;
 
@@ -275,7 +294,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
         await wake.stop();
         await core.log.drained();
         await worker?.sender.close().catch(onError);
-        await Promise.all([core.appendPool.end(), core.queryPool.end(), core.leasePool.end()]);
+        await Promise.all([core.appendPool.end(), core.queryPool.end(), core.workPool.end(), core.leasePool.end()]);
         logger.debug('all roles have stopped');
       };
       const timeout = new Promise<void>((resolve) => setTimeout(resolve, config.shutdownTimeoutMs).unref());
@@ -285,7 +304,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
 };
 
 /** Looks at all heads twice a second, and at once when another process says that they have moved. */
-const createHeadWatch = ({ reader, onError }: Core, notice: (heads: readonly HeadPosition[]) => void) => {
+const createHeadWatch = ({ workReader: reader, onError }: Core, notice: (heads: readonly HeadPosition[]) => void) => {
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
   let again = false;
@@ -341,12 +360,13 @@ const observeNode = (
         projection: runner.projection.name,
         parked: runner.parked().size,
       })),
-    workList: () => core.workList.count(),
+    workList: () => countPending(core.queryPool),
     pools: () =>
       (
         [
           ['append', core.appendPool],
           ['query', core.queryPool],
+          ['work', core.workPool],
         ] as const
       ).map(([pool, { totalCount, idleCount, waitingCount }]) => ({
         pool,

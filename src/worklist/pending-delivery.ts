@@ -243,8 +243,6 @@ export type WorkListQueries = {
   find(partition: number, deliveryId: string): Promise<PendingDelivery | undefined>;
   /** Every subscription with anything pending in a log partition. */
   findSubscriptions(partition: number): Promise<{ subscriptionId: string; applicationId: string }[]>;
-  /** Deliveries due and deliveries waiting for a later time, over all log partitions. */
-  count(): Promise<{ pending: number; waiting: number }>;
 };
 
 export const createWorkListQueries = ({ pool }: { pool: Pool }): WorkListQueries => {
@@ -280,9 +278,11 @@ export const createWorkListQueries = ({ pool }: { pool: Pool }): WorkListQueries
       });
       return rows.map((row) => ({ subscriptionId: row.subscription_id, applicationId: row.application_id }));
     },
-    count: async () => {
-      const { rows } = await pool.query<{ pending: number; waiting: number }>(COUNT);
-      return rows[0] ?? { pending: 0, waiting: 0 };
-    },
   };
+};
+
+/** Deliveries due and deliveries waiting for a later time, over all log partitions; looks at every one of them. */
+export const countPending = async (pool: Pool): Promise<{ pending: number; waiting: number }> => {
+  const { rows } = await pool.query<{ pending: number; waiting: number }>(COUNT);
+  return rows[0] ?? { pending: 0, waiting: 0 };
 };
