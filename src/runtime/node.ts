@@ -31,6 +31,8 @@ import { createMetrics, type Metrics, observe } from './metrics.ts';
 const HEADS_POLL_MS = 500;
 const DAYS_AHEAD = 16;
 const MAINTENANCE_MS = 3_600_000;
+/** For a statement of a flush: past the 5 s for which it may wait for a lock, nobody is listening any more. */
+const APPEND_TIMEOUT_MS = 8_000;
 /** For a statement of the worker; a page of the work list takes some milliseconds. */
 const WORK_TIMEOUT_MS = 3_000;
 
@@ -51,7 +53,13 @@ export type NodeOptions = {
 export type Core = ReturnType<typeof createCore>;
 
 export const createCore = ({ url, partitions, secrets, logger, config }: NodeOptions) => {
-  const appendPool = createAppPool({ url, max: 2, name: 'append', settings: BY_KEY_ONLY + HOLDS_HEADS });
+  const appendPool = createAppPool({
+    url,
+    max: 2,
+    name: 'append',
+    settings: BY_KEY_ONLY + HOLDS_HEADS,
+    queryTimeoutMs: APPEND_TIMEOUT_MS,
+  });
   const queryPool = createAppPool({ url, max: 10, name: 'query' });
   // What deliveries and followers wait for: small look-ups, so that a connection that hangs is soon known for it and replaced.
   const workPool = createAppPool({ url, max: 6, name: 'work', settings: BY_KEY_ONLY, queryTimeoutMs: WORK_TIMEOUT_MS });
