@@ -23,6 +23,7 @@ module.exports = {
       to: { path: '^src/domain/', dependencyTypesNot: ['type-only'] },
     },
     only('projections', 'domain', 'eventstore'),
+    only('audit', 'domain', 'eventstore', 'projections'),
     {
       name: 'api-and-worker-never-meet',
       comment: 'They meet in the database, so that either can run alone.',
@@ -35,7 +36,7 @@ module.exports = {
       comment: 'Configuration and the database arrive as dependencies from main.ts.',
       severity: 'error',
       from: { path: '^src/(api|worker)/' },
-      to: { path: '^src/(config|embedded-postgres|cli)/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/(config|embedded-postgres|cli|audit)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'nothing-imports-main',

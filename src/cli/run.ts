@@ -1,5 +1,7 @@
 import { ConfigError } from '../config/load.ts';
 import { auditCheckpointCommand, auditVerifyCommand } from './audit.ts';
+import { auditExportCommand } from './audit-export.ts';
+import { auditReplayCommand } from './audit-replay.ts';
 import { type Command, type CommandContext, EXIT, UsageError } from './command.ts';
 import { configCommand } from './config.ts';
 import { migrateCommand } from './migrate.ts';
@@ -12,6 +14,8 @@ export const COMMANDS: readonly Command[] = [
   configCommand,
   auditVerifyCommand,
   auditCheckpointCommand,
+  auditExportCommand,
+  auditReplayCommand,
   projectionsListCommand,
   projectionsCheckCommand,
   projectionsRebuildCommand,

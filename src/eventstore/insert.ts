@@ -23,7 +23,12 @@ export type EventRow = {
   blockHash: string;
 };
 
-export const INSERT_DOMAIN_EVENTS: BatchStatement<EventRow> = {
+/** What is stored of a domain event; its data and metadata as texts. */
+export type InsertedRow = Pick<EventRow, 'data' | 'metadata' | 'digest' | 'blockHash'> & {
+  readonly event: Omit<RecordedEvent, 'data' | 'metadata' | 'attachment'>;
+};
+
+export const INSERT_DOMAIN_EVENTS: BatchStatement<InsertedRow> = {
   name: 'domain_event',
   sql: `
     INSERT INTO domain_event

@@ -33,7 +33,7 @@ const KEEP = `
   VALUES ($1, $2::json, $3, decode($4, 'base64'), $5)`;
 const READ_KEPT = `
   SELECT checkpoint_id, heads::text AS heads, key_id, signature, signed_at
-  FROM log_checkpoint ORDER BY signed_at`;
+  FROM log_checkpoint ORDER BY signed_at, checkpoint_id`;
 const BLOCK_HASH = `SELECT encode(block_hash, 'hex') AS hash FROM domain_event WHERE partition_no = $1 AND position = $2`;
 
 /** Signs all heads as they stand, keeps the statement beside the log and returns it to be kept elsewhere too. */
@@ -53,7 +53,7 @@ export const signCheckpoint = async (pool: Pool, key: SigningKey, now: Date): Pr
 };
 
 /** The checkpoints kept beside the log, oldest first. */
-export const readCheckpoints = async (pool: Pool): Promise<SignedCheckpoint[]> => {
+export const readCheckpoints = async (pool: Pick<Pool, 'query'>): Promise<SignedCheckpoint[]> => {
   const { rows } = await pool.query<{
     checkpoint_id: string;
     heads: string;
@@ -70,38 +70,61 @@ export const readCheckpoints = async (pool: Pool): Promise<SignedCheckpoint[]> =
   }));
 };
 
+/** Ed25519 public keys by their id. */
+export type PublicKeys = ReadonlyMap<string, KeyObject>;
+
+export const publicKeysOf = (keys: readonly SigningKey[]): PublicKeys =>
+  new Map(keys.map((key) => [key.id, createPublicKey(privateKeyOf(key))]));
+
+/** The heads that a checkpoint speaks of; only of use once its signature is known to be genuine. */
+export const headsOf = ({ heads }: SignedCheckpoint): SignedHeads => JSON.parse(heads) as SignedHeads;
+
+/** The hash of a log at a position; `unknown` when the log at hand does not reach back that far and can say neither. */
+export type HashAt = (partition: number, position: number) => Promise<string | undefined> | string | undefined;
+export const UNKNOWN_HASH = 'unknown';
+
 /**
- * What speaks against a checkpoint: a signature that does not fit, another instance, or a log partition that no longer has
- * the hash it had then. Empty when nothing does. A key that is not in `keys` any more is itself a finding.
+ * What speaks against a checkpoint: a signature that does not fit, another instance, or a log partition that does not have
+ * the hash it had then. Empty when nothing does. A key that is not in `keys` is itself a finding; `keysAre` says whose.
  */
-export const checkCheckpoint = async (
-  pool: Pick<Pool, 'query'>,
+export const judgeCheckpoint = async (
   checkpoint: SignedCheckpoint,
-  keys: readonly SigningKey[],
+  { keys, keysAre, instanceId, hashAt }: { keys: PublicKeys; keysAre: string; instanceId: string; hashAt: HashAt },
 ): Promise<string[]> => {
   const name = `Checkpoint ${checkpoint.checkpointId}`;
-  const key = keys.find(({ id }) => id === checkpoint.keyId);
-  if (!key)
-    return [`${name} is signed with key ${checkpoint.keyId}, which is not among POSTHORN_BISCUIT_PRIVATE_KEYS.`];
-  const genuine = verify(
-    null,
-    Buffer.from(checkpoint.heads),
-    createPublicKey(privateKeyOf(key)),
-    Buffer.from(checkpoint.signature, 'base64'),
-  );
-  if (!genuine) return [`${name} does not carry a genuine signature of key ${key.id}.`];
-  const signed = JSON.parse(checkpoint.heads) as SignedHeads;
-  const { instanceId } = await readInstance(pool);
+  const key = keys.get(checkpoint.keyId);
+  if (!key) return [`${name} is signed with key ${checkpoint.keyId}, which is not among ${keysAre}.`];
+  if (!verify(null, Buffer.from(checkpoint.heads), key, Buffer.from(checkpoint.signature, 'base64')))
+    return [`${name} does not carry a genuine signature of key ${checkpoint.keyId}.`];
+  const signed = headsOf(checkpoint);
   if (signed.instanceId !== instanceId)
     return [`${name} belongs to instance ${signed.instanceId}, this log to ${instanceId}.`];
   const findings: string[] = [];
   for (const { partition, position, hash } of signed.heads) {
     if (position === 0) continue;
-    const { rows } = await pool.query<{ hash: string | null }>(BLOCK_HASH, [partition, position]);
-    if (rows[0]?.hash !== hash)
+    const found = await hashAt(partition, position);
+    if (found !== hash && found !== UNKNOWN_HASH)
       findings.push(
-        `${name}: log partition ${partition} had hash ${hash} at position ${position}, and has ${rows[0]?.hash ?? 'none'} now.`,
+        `${name}: log partition ${partition} had hash ${hash} at position ${position}, and has ${found ?? 'none'} now.`,
       );
   }
   return findings;
+};
+
+/** The same against the log of a database. */
+export const checkCheckpoint = async (
+  pool: Pick<Pool, 'query'>,
+  checkpoint: SignedCheckpoint,
+  keys: readonly SigningKey[],
+): Promise<string[]> => {
+  const { instanceId } = await readInstance(pool);
+  return judgeCheckpoint(checkpoint, {
+    keys: publicKeysOf(keys),
+    keysAre: 'POSTHORN_BISCUIT_PRIVATE_KEYS',
+    instanceId,
+    hashAt: async (partition, position) => {
+      const { rows } = await pool.query<{ hash: string | null }>(BLOCK_HASH, [partition, position]);
+      return rows[0]?.hash ?? undefined;
+    },
+  });
 };

@@ -8,6 +8,7 @@ import { createApi } from '../api/server.ts';
 import type { Config } from '../config/load.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { prepareEd25519Key, whpkOf } from '../domain/signature/keys.ts';
+import { refuseReplayed } from '../eventstore/replayed.ts';
 import { signCheckpoint } from '../eventstore/signed-heads.ts';
 import { asyncProjections } from '../projections/index.ts';
 import { type Node, startNode } from './node.ts';
@@ -91,10 +92,14 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
   };
 };
 
-/** Starts the roles of this process, and stops them in the order that loses nothing. */
+/**
+ * Starts the roles of this process, and stops them in the order that loses nothing. Rejects with ReplayedDatabase on one that
+ * holds a log replayed for an audit, whatever the roles.
+ */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
   const { config, secrets, url, partitions, isAlone, version } = options;
   const logger = options.logger ?? createLogger(config);
+  await refuseReplayed(url);
   const node = await startNode({
     config,
     secrets,
