@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { allProjections } from '../projections/index.ts';
-import { checkProjection, listProjections, rebuildProjection } from '../projections/maintenance.ts';
+import { checkProjection, digestProjections, listProjections, rebuildProjection } from '../projections/maintenance.ts';
 import { type Command, type CommandContext, EXIT, UsageError } from './command.ts';
 import { withDatabase } from './database.ts';
 import { progressBar } from './progress.ts';
@@ -25,19 +25,30 @@ const named = ({ args }: CommandContext, command: string) => {
 export const projectionsListCommand: Command = {
   name: 'projections list',
   summary: 'Show the read models and how far each has come.',
-  usage: `posthorn projections list [--json]
+  usage: `posthorn projections list [--digests] [--json]
 
-Inline ones are written with the append itself and are never behind. One that has stopped names the position it cannot apply.`,
+Inline ones are written with the append itself and are never behind. One that has stopped names the position it cannot apply.
+
+  --digests   rows and digest of each table as well, each projection in a snapshot of its own: equal at equal positions,
+              in this database and in one that \`posthorn audit replay\` has made; reads every row`,
   run: async (context) => {
-    const { values } = parseArgs({ args: [...context.args], options: { json: { type: 'boolean' } } });
-    return withDatabase(context, async ({ pool }) => {
+    const { values } = parseArgs({
+      args: [...context.args],
+      options: { json: { type: 'boolean' }, digests: { type: 'boolean' } },
+    });
+    return withDatabase(context, async ({ pool, url }) => {
       const projections = await listProjections(pool);
+      const digests = values.digests === true ? await digestProjections(url) : undefined;
       const stopped = projections.flatMap(({ partitions }) =>
         partitions.flatMap(({ error }) => (error === null ? [] : [error])),
       );
       context.out(
         values.json
-          ? JSON.stringify(projections, null, 2)
+          ? JSON.stringify(
+              projections.map((projection) => ({ ...projection, ...digests?.get(projection.name) })),
+              null,
+              2,
+            )
           : [
               table([
                 ['NAME', 'VERSION', 'MODE', 'LAG', 'STATE'],
@@ -50,12 +61,21 @@ Inline ones are written with the append itself and are never behind. One that ha
                 ]),
               ]),
               ...stopped,
+              ...(digests === undefined ? [] : [digestTable(digests)]),
             ].join('\n'),
       );
       return stopped.length === 0 ? EXIT.done : EXIT.failed;
     });
   },
 };
+
+const digestTable = (digests: Awaited<ReturnType<typeof digestProjections>>): string =>
+  table([
+    ['PROJECTION', 'TABLE', 'ROWS', 'DIGEST'],
+    ...[...digests].flatMap(([name, { digests: own }]) =>
+      own.map(({ table: of, rows, sums }): (string | number)[] => [name, of, rows, sums]),
+    ),
+  ]);
 
 export const projectionsCheckCommand: Command = {
   name: 'projections check',

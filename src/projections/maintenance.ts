@@ -52,6 +52,21 @@ export const listProjections = async (
   });
 };
 
+/** The digests of every projection's live tables, by its name; each in a snapshot of its own. */
+export const digestProjections = async (
+  ownerUrl: string,
+): Promise<Map<string, { readonly digests: readonly TableDigest[] }>> => {
+  const client = await openOwner(ownerUrl, 'digests');
+  try {
+    const found = new Map<string, { readonly digests: readonly TableDigest[] }>();
+    for (const projection of allProjections)
+      found.set(projection.name, { digests: (await digestLive(client, projection)).digests });
+    return found;
+  } finally {
+    await client.end();
+  }
+};
+
 export type Checked = {
   /** False when a row differs from what the log says. */
   readonly isEqual: boolean;
