@@ -10,7 +10,7 @@ import { eventLine, type Header, parseLine } from '#src/audit/format.ts';
 import { LogFault } from '#src/audit/log-source.ts';
 import { publicKeyOfWhpk } from '#src/domain/signature/keys.ts';
 import { blockDigest, blockHash, eventDigest, genesisHash, shortDigest } from '#src/eventstore/chain.ts';
-import { recordedMs, type StoredEvent } from '#src/eventstore/chain-check.ts';
+import { createChainCheck, recordedMs, type StoredEvent } from '#src/eventstore/chain-check.ts';
 import { type SignedCheckpoint, signCheckpoint } from '#src/eventstore/signed-heads.ts';
 import { deliveredEvent, openTestLog, type TestLog } from '#test/support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
@@ -111,6 +111,7 @@ describe('an export', () => {
     const whole = text(lines);
     const header = headerOf(lines);
     const bytes = Buffer.from(whole);
+    const afterCheckpoint = Buffer.byteLength(text(lines.slice(0, 2)));
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: Buffer.byteLength(lines[0] ?? '') + 1, max: bytes.length - 1 }),
@@ -126,7 +127,7 @@ describe('an export', () => {
           await rm(path);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 25, examples: [[afterCheckpoint], [afterCheckpoint + 1], [bytes.length - 1]] },
     );
   });
 });
@@ -224,6 +225,26 @@ describe('verifying an export', () => {
     expect(fault?.partition).toBe(event.partition);
     expect(fault?.message).toMatch(/or another up to \d+ was changed/);
     expect(fault?.position).toBeLessThanOrEqual(event.position);
+  });
+
+  it('finds a line spelled in another way, though the whole file was hashed anew', async () => {
+    const trailer = parseLine(lines.at(-1) ?? '');
+    if (trailer?.kind !== 'trailer') throw new Error('There is no trailer.');
+    const at = first() + 2;
+    const spelled = lines.slice(0, -1).with(at, (lines[at] ?? '').replace('"position":', '"position": '));
+    const sha256 = createHash('sha256').update(text(spelled)).digest('hex');
+    const fault = await faultIn(file(), text([...spelled, JSON.stringify({ ...trailer.trailer, sha256 })]));
+    expect(place(fault ?? {})).toStrictEqual(place(events[2] ?? {}));
+  });
+
+  it('takes no text that breaks lines, whatever its digest', () => {
+    const previousHash = genesisHash(headerOf(lines).instance_id, 0);
+    const event = { ...events[0], partition: 0, position: 1, data: '{}\n', metadata: '{}' } as StoredEvent;
+    const digested = { ...event, digest: shortDigest(eventDigest(event)), blockHash: null };
+    expect(createChainCheck({ partition: 0, after: 0, previousHash }).add(digested)).toMatchObject({
+      kind: 'fault',
+      fault: { position: 1, what: expect.stringContaining('line break') },
+    });
   });
 
   it('finds an instant moved by a microsecond, in all of its block', async () => {

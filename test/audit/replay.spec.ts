@@ -210,6 +210,13 @@ describe('a replay', () => {
     expect(await fromFile(url, until)).toMatchObject({ events: 0, isResumed: true });
   });
 
+  it('does not go on with another past of the same instance', async () => {
+    const { url, owner } = await target();
+    await fromFile(url);
+    await owner.query(`UPDATE log_head SET hash = sha256('another') WHERE position > 0`);
+    await expect(fromFile(url)).rejects.toThrow('this is another log');
+  });
+
   it('of another instance does not go on with it', async () => {
     const { url } = await target();
     await fromFile(url);
