@@ -15,6 +15,8 @@ export const LINE_BYTES_MAX = 64 * 1_024 * 1_024;
 const partition = z.int().min(0).max(1_023);
 const position = z.int().min(0);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
+/** `whpk_` and the base64 of 32 bytes. */
+const publicKey = z.string().regex(/^whpk_[A-Za-z0-9+/]{43}=$/);
 const place = z.strictObject({ partition: partition.nullable(), position });
 
 const askedSchema = z.strictObject({
@@ -35,7 +37,7 @@ const headerSchema = z.strictObject({
   asked: askedSchema,
   /** `previous_hash` is that of the block before `first`; an empty range has `last` one below `first`. */
   partitions: z.array(z.strictObject({ partition, first: position, last: position, previous_hash: hash })),
-  public_keys: z.array(z.strictObject({ key_id: z.string(), public_key: z.string() })),
+  public_keys: z.array(z.strictObject({ key_id: z.string(), public_key: publicKey })),
 });
 
 const checkpointSchema = z.strictObject({

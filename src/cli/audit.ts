@@ -142,7 +142,7 @@ const verifyExport = async (
 };
 
 const publicKeyOf = (text: string): [string, KeyObject] => {
-  const [, id, key] = /^(.+):(whpk_[A-Za-z0-9+/=]+)$/.exec(text) ?? [];
+  const [, id, key] = /^(.+):(whpk_[A-Za-z0-9+/]{43}=)$/.exec(text) ?? [];
   if (id === undefined || key === undefined)
     throw new UsageError(`--public-key takes ID:whpk_..., as /.well-known/posthorn-keys.json shows them, not ${text}.`);
   return [id, publicKeyOfWhpk(key)];

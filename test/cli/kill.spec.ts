@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from 'pg';
@@ -158,4 +158,26 @@ describe('a process killed in the midst (kill -9)', () => {
     const other = ['--resume', '--until', '2001-01-01T00:00:00Z'];
     expect((await run(['audit', 'export', '--output', path, ...other])).err).toContain('begun with another range');
   });
+});
+
+it('an export on standard output is that of a file, and a reader that goes away ends it in one sentence', async () => {
+  const read = async (stop: boolean): Promise<{ out: string; err: string }> => {
+    const { child } = startCommand(['audit', 'export'], env);
+    const text = { out: '', err: '' };
+    child.stdout?.on('data', (chunk) => {
+      text.out += String(chunk);
+    });
+    child.stderr?.on('data', (chunk) => {
+      text.err += String(chunk);
+    });
+    if (stop) child.stdout?.destroy();
+    await new Promise((resolve) => child.once('close', resolve));
+    return text;
+  };
+  const path = join(directory, 'from-stdout.ndjson');
+  const { out, err } = await read(false);
+  await writeFile(path, out);
+  expect(err).toMatch(/^Exported \d+ domain events and 0 signed checkpoints\.\n$/);
+  expect((await run(['audit', 'verify', '--export', path])).code).toBe(0);
+  expect((await read(true)).err).toMatch(/^posthorn: .*EPIPE.*\n$/);
 });

@@ -44,6 +44,11 @@ describe('verifying the log', () => {
     ['a removed end', 'DELETE FROM domain_event WHERE position >= 9', 9],
     ['a moved instant', `UPDATE domain_event SET recorded_at = recorded_at + interval '1 s' WHERE position = 7`, 7],
     [
+      'a block whose instant is finer than any append makes it',
+      `UPDATE domain_event SET recorded_at = recorded_at + interval '1 us' WHERE position BETWEEN 5 AND 8`,
+      5,
+    ],
+    [
       'two swapped domain events',
       `UPDATE domain_event SET position = -position WHERE position IN (6, 7);
        UPDATE domain_event SET position = 13 + position WHERE position < 0`,
