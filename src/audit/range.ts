@@ -9,11 +9,11 @@ const READ_HEADS = 'SELECT partition_no, position::float8 AS position FROM log_h
 const BLOCK_BEFORE = `
   SELECT position::float8 AS position, encode(block_hash, 'hex') AS hash FROM domain_event
   WHERE partition_no = $1 AND position < $2 AND block_hash IS NOT NULL
-  ORDER BY position DESC LIMIT 1`;
+  ORDER BY domain_event.position DESC LIMIT 1`;
 const BLOCK_END = `
   SELECT position::float8 AS position FROM domain_event
   WHERE partition_no = $1 AND position >= $2 AND block_hash IS NOT NULL
-  ORDER BY position LIMIT 1`;
+  ORDER BY domain_event.position LIMIT 1`;
 const RECORDED_BY = 'SELECT recorded_at <= $3 AS is_by FROM domain_event WHERE partition_no = $1 AND position = $2';
 
 /**

@@ -10,7 +10,7 @@ const READ_CHAIN = `
          encode(block_hash, 'hex') AS block_hash, digest::text AS digest
   FROM domain_event
   WHERE partition_no = $1 AND position > $2 AND position <= $3
-  ORDER BY position
+  ORDER BY domain_event.position
   LIMIT ${READ_ROWS}`;
 
 type ChainRow = {
