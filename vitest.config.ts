@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 const report = process.env.POSTHORN_TEST_REPORT;
 
 export default defineConfig({
+  // As Node resolves it: the other build of the same package would not know the schemas that mercurius takes.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.spec.ts'],
     globalSetup: ['test/support/global-setup.ts'],

@@ -94,6 +94,16 @@ const EDGE_PROBLEMS = {
     advice: 'Check the token. An application secret that was deleted opens nothing any more.',
   },
   Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
+  GraphqlLimit: {
+    status: 400,
+    title: 'The GraphQL query goes beyond a limit',
+    advice: 'Ask for less at once; docs/graphql.md lists the limits.',
+  },
+  GraphqlValidation: {
+    status: 400,
+    title: 'The GraphQL request is not valid',
+    advice: 'Check the query against the schema, and its variables against their types.',
+  },
   InternalServerError: {
     status: 500,
     title: 'Something went wrong on our side',
@@ -123,6 +133,11 @@ const EDGE_PROBLEMS = {
     status: 405,
     title: 'The method is not allowed here',
     advice: 'The `Allow` header names those that are.',
+  },
+  NotImplemented: {
+    status: 501,
+    title: 'This release cannot answer that',
+    advice: 'Leave the field out.',
   },
   PayloadGone: {
     status: 410,

@@ -87,20 +87,8 @@ export const toPage = <Row, Key extends string | number>(
 
 const LEAST = { uuid: `'${'0'.repeat(32)}'::uuid`, position: '0::bigint' } as const;
 
-/**
- * The statement of a filtered page: `range` is answered by the index on `key`, `filter` by looking at rows. It returns one
- * row at least, which carries `scanned_to`; all else is null in it when nothing matched.
- */
-export const pageStatement = ({
-  table,
-  key,
-  kind,
-  columns,
-  range,
-  filter,
-  isFiltered,
-  limit,
-}: {
+/** What a filtered list reads: `range` is answered by the index on `key`, `filter` by looking at rows. */
+export type Selection = {
   readonly table: string;
   readonly key: string;
   readonly kind: keyof typeof LEAST;
@@ -110,7 +98,13 @@ export const pageStatement = ({
   /** The parameter that says whether `filter` can refuse anything: if not, nothing need be known of where to stop. */
   readonly isFiltered: string;
   readonly limit: string;
-}): string => `
+};
+
+/**
+ * The statement of a filtered page: `range` is answered by the index on `key`, `filter` by looking at rows. It returns one
+ * row at least, which carries `scanned_to`; all else is null in it when nothing matched.
+ */
+export const pageStatement = ({ table, key, kind, columns, range, filter, isFiltered, limit }: Selection): string => `
   SELECT s.scanned_to, p.*
   FROM (SELECT CASE WHEN ${isFiltered}::boolean THEN (
           SELECT ${key} FROM ${table} WHERE ${range} ORDER BY ${key} DESC OFFSET ${SCAN_MAX - 1} LIMIT 1) END AS scanned_to) AS s
@@ -120,6 +114,34 @@ export const pageStatement = ({
     WHERE ${range} AND ${table}.${key} >= coalesce(s.scanned_to, ${LEAST[kind]}) AND ${filter}
     ORDER BY ${table}.${key} DESC
     LIMIT ${limit}) AS p ON true`;
+
+/** Rows that counting looks at when there is a filter. */
+const COUNT_SCAN_MAX = 50_000;
+
+/** How many rows match; counting stops at a limit, so that it costs the same on a large log. */
+export type Count = {
+  readonly value: number;
+  /** False when counting stopped and there may be more. */
+  readonly isExact: boolean;
+};
+
+/**
+ * The statement that counts a selection, with the parameters of its page: the limit is how far to count, the cursor null.
+ * It looks at the newest rows, as many as the limit or, with a filter, {@link COUNT_SCAN_MAX} if those are more.
+ */
+export const countStatement = ({ table, key, range, filter, isFiltered, limit }: Selection): string => `
+  SELECT least(count(*) FILTER (WHERE looked.matches), ${limit}::int)::int AS value,
+    count(*) < max(looked.most) AND count(*) FILTER (WHERE looked.matches) <= ${limit}::int AS is_exact
+  FROM (
+    SELECT ${filter} AS matches, m.most
+    FROM (SELECT CASE WHEN ${isFiltered}::boolean THEN greatest(${limit}::int + 1, ${COUNT_SCAN_MAX}) ELSE ${limit}::int + 1 END AS most) AS m
+    CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE ${range} ORDER BY ${key} DESC LIMIT m.most) AS ${table}) AS looked`;
+
+/** Runs a {@link countStatement}. */
+export const readCount = async (db: Queryable, statement: string, values: readonly unknown[]): Promise<Count> => {
+  const { rows } = await db.query<{ value: number; is_exact: boolean | null }>(statement, [...values]);
+  return { value: rows[0]?.value ?? 0, isExact: rows[0]?.is_exact ?? true };
+};
 
 /** Whether any filter is set. */
 export const isAnySet = (...values: unknown[]): boolean =>

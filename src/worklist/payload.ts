@@ -78,3 +78,26 @@ export const findPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Pro
   });
   return new Map(rows.map((row) => [`${row.application_id}:${row.event_id}`, row.body]));
 };
+
+const FIND_KEPT = `
+  SELECT k.application_id, k.event_id
+  FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[]) AS k (day, partition_no, application_id, event_id)
+  WHERE EXISTS (
+    SELECT FROM payload
+    WHERE payload.day = k.day AND payload.partition_no = k.partition_no
+      AND payload.application_id = k.application_id AND payload.event_id = k.event_id)`;
+
+/** Which of the payloads are still kept, as `<application id>:<event id>`; no body is read. */
+export const findKeptPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Promise<Set<string>> => {
+  const { rows } = await pool.query<{ application_id: string; event_id: string }>({
+    name: 'find_kept_payloads',
+    text: FIND_KEPT,
+    values: [
+      arrayLiteral(keys.map((key) => dayOf(key.receivedAt))),
+      arrayLiteral(keys.map((key) => key.partition)),
+      arrayLiteral(keys.map((key) => key.applicationId)),
+      arrayLiteral(keys.map((key) => key.eventId)),
+    ],
+  });
+  return new Set(rows.map((row) => `${row.application_id}:${row.event_id}`));
+};

@@ -41,20 +41,35 @@ const INSERT: BatchStatement<ResponseRow> = {
 /** Keeps an answer, in the append that records the attempt's outcome. */
 export const addResponse = (row: ResponseRow): Write => ({ statement: INSERT as BatchStatement<unknown>, row });
 
-const FIND = `
-  SELECT headers, body FROM response
-  WHERE day BETWEEN $1::date AND $1::date + 1 AND partition_no = $2 AND application_id = $3 AND attempt_id = $4`;
-
-/** `day` is that of the attempt's end, or the one before. Undefined when nothing was kept, or it was dropped. */
-export const findResponse = async (
-  pool: Pool,
-  key: { day: string; partition: number; applicationId: string; attemptId: string },
-): Promise<{ headers: ResponseHeaders; body: Buffer } | undefined> => {
-  const { rows } = await pool.query<{ headers: ResponseHeaders; body: Buffer }>(FIND, [
-    key.day,
-    key.partition,
-    key.applicationId,
-    key.attemptId,
-  ]);
-  return rows[0];
+/** `day` is that of the attempt's end, or the one before. */
+export type ResponseKey = {
+  readonly day: string;
+  readonly partition: number;
+  readonly applicationId: string;
+  readonly attemptId: string;
 };
+export type KeptResponse = { readonly headers: ResponseHeaders; readonly body: Buffer };
+
+const FIND = `
+  SELECT k.attempt_id, r.headers, r.body
+  FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[]) AS k (day, partition_no, application_id, attempt_id)
+  CROSS JOIN LATERAL (
+    SELECT headers, body FROM response
+    WHERE response.day BETWEEN k.day AND k.day + 1 AND response.partition_no = k.partition_no
+      AND response.application_id = k.application_id AND response.attempt_id = k.attempt_id
+    OFFSET 0) AS r`;
+
+/** What receivers answered, by attempt id; missing when nothing was kept, or it was dropped. */
+export const findResponses = async (pool: Pool, keys: readonly ResponseKey[]): Promise<Map<string, KeptResponse>> => {
+  const { rows } = await pool.query<KeptResponse & { attempt_id: string }>(FIND, [
+    arrayLiteral(keys.map((key) => key.day)),
+    arrayLiteral(keys.map((key) => key.partition)),
+    arrayLiteral(keys.map((key) => key.applicationId)),
+    arrayLiteral(keys.map((key) => key.attemptId)),
+  ]);
+  return new Map(rows.map(({ attempt_id: id, headers, body }) => [id, { headers, body }]));
+};
+
+/** One of them. */
+export const findResponse = async (pool: Pool, key: ResponseKey): Promise<KeptResponse | undefined> =>
+  (await findResponses(pool, [key])).get(key.attemptId);

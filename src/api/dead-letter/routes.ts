@@ -1,59 +1,25 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { DeadLetterReason, FailureReason } from '../../domain/delivery/events.ts';
 import type { EventEvent, IngestedEvent } from '../../domain/event/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
-import {
-  type DeadLetterFilter,
-  type DeadLetterRecord,
-  listDeadLetters,
-} from '../../projections/dead-letter/queries.ts';
+import { type DeadLetterRecord, listDeadLetters } from '../../projections/dead-letter/queries.ts';
 import { PAGE_MAX } from '../../projections/page.ts';
 import { createDeliveryCommands } from '../delivery/commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, instantQuery, PageQuery } from '../http/inputs.ts';
+import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
-import { text, uuid } from '../http/strings.ts';
-import { Problem } from '../problems.ts';
+import { uuid } from '../http/strings.ts';
 import { applicationFor } from '../scope.ts';
+import { DEAD_LETTER_REASONS, DeadLetterFilterFields, toDeadLetterFilter } from './filter.ts';
 
 /** Dead letters that one request replays: it has to end within a client's patience. */
 const REPLAYED_MAX = 5_000;
 
-const REASONS = [
-  'retries_exhausted',
-  'gone',
-  'blocked_target',
-  'payload_missing',
-] as const satisfies DeadLetterReason[];
-const FAILURES = [
-  'status',
-  'redirect',
-  'gone',
-  'timeout',
-  'dns',
-  'connect',
-  'tls',
-  'connection_reset',
-  'invalid_response',
-  'blocked_target',
-  'invalid_target',
-  'payload_missing',
-] as const satisfies FailureReason[];
-
-const Filter = z.object({
-  subscription_id: uuid().optional(),
-  event_type: text(1, 200).optional(),
-  reason: z.enum(REASONS).optional(),
-  last_failure: z.enum(FAILURES).optional(),
-  from: instantQuery().optional().describe('Given up then or later.'),
-  to: instantQuery().optional().describe('Given up before.'),
-});
 const ReplayBody = z.object({
   application_id: uuid().optional().describe('May be left out with the secret of an application.'),
-  filter: Filter.default({}).describe('Which ones; all of them when it is left out.'),
+  filter: DeadLetterFilterFields.default({}).describe('Which ones; all of them when it is left out.'),
 });
 const Replayed = z.object({
   replayed: z.int(),
@@ -66,25 +32,12 @@ const DeadLetter = z.object({
   subscription_id: z.string(),
   event_id: z.string(),
   event_type_name: z.string(),
-  reason: z.enum(REASONS),
+  reason: z.enum(DEAD_LETTER_REASONS),
   attempts: z.int(),
   dead_lettered_at: z.string(),
   last_failure: z.string().nullable(),
   last_http_status: z.int().nullable(),
 });
-
-const toFilter = (filter: z.output<typeof Filter>): DeadLetterFilter => {
-  if (filter.from && filter.to && filter.from > filter.to)
-    throw new Problem('InvalidDateRange', '`from` is later than `to`.');
-  return {
-    subscriptionId: filter.subscription_id,
-    eventType: filter.event_type,
-    reason: filter.reason,
-    lastFailure: filter.last_failure,
-    from: filter.from,
-    to: filter.to,
-  };
-};
 
 const toDeadLetter = (letter: DeadLetterRecord): z.output<typeof DeadLetter> => ({
   delivery_id: letter.deliveryId,
@@ -117,13 +70,13 @@ export const deadLetterRoutes =
           problems: ['InvalidCursor', 'InvalidDateRange', 'NotFound'],
         },
         {
-          querystring: PageQuery.extend(ApplicationQuery.shape).extend(Filter.shape),
+          querystring: PageQuery.extend(ApplicationQuery.shape).extend(DeadLetterFilterFields.shape),
           response: { 200: z.array(DeadLetter) },
         },
       ),
       async (request, reply) => {
         const { query } = request;
-        const filter = toFilter(query);
+        const filter = toDeadLetterFilter(query);
         const { applicationId } = await applicationFor(pool, request, 'dead_letter:list', query.application_id);
         const page = await listDeadLetters(pool, applicationId, { ...filter, ...pageRequest(query) });
         linkNext(request, reply, config.publicUrl, page);
@@ -171,7 +124,7 @@ export const deadLetterRoutes =
       ),
       async (request) => {
         const { body } = request;
-        const filter = toFilter(body.filter);
+        const filter = toDeadLetterFilter(body.filter);
         const { applicationId } = await applicationFor(pool, request, 'dead_letter:replay', body.application_id);
         let [seen, replayed] = [0, 0];
         let cursor: string | undefined;

@@ -1,7 +1,9 @@
 import { type Delivery, deliveryDecider } from '../../domain/delivery/decider.ts';
 import type { AttemptResult, DeliveryEvent } from '../../domain/delivery/events.ts';
 import { notFound } from '../../domain/refusals.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
 import type { LogReader } from '../../eventstore/read.ts';
+import type { RecordedEvent } from '../../eventstore/types.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
 import type { RequestAttemptRecord } from '../../projections/request-attempt/queries.ts';
 
@@ -13,12 +15,37 @@ export type DeliveryHistory = {
 
 /** A delivery and its attempts from its stream, which knows of a change the moment it is made; throws NotFound. */
 export const readDelivery = async (reader: LogReader, deliveryId: string): Promise<DeliveryHistory> => {
-  const recorded = await reader.readStream(`delivery:${deliveryId}`);
+  const found = historyOf(deliveryId, await reader.readStream(`delivery:${deliveryId}`));
+  if (!found) throw notFound('delivery', deliveryId);
+  return found;
+};
+
+/** The same for many deliveries in one statement, by id; unknown ones are missing. */
+export const readDeliveries = async (
+  { reader, partitions }: { readonly reader: LogReader; readonly partitions: number },
+  keys: readonly { readonly deliveryId: string; readonly subscriptionId: string }[],
+): Promise<Map<string, DeliveryHistory>> => {
+  const recorded = await reader.readStreams(
+    keys.map(({ deliveryId, subscriptionId }) => ({
+      streamId: `delivery:${deliveryId}`,
+      partition: partitionOf(subscriptionId, partitions),
+    })),
+  );
+  const streams = Map.groupBy(recorded, ({ streamId }) => streamId);
+  return new Map(
+    keys.flatMap(({ deliveryId }) => {
+      const history = historyOf(deliveryId, streams.get(`delivery:${deliveryId}`) ?? []);
+      return history ? [[deliveryId, history] as const] : [];
+    }),
+  );
+};
+
+const historyOf = (deliveryId: string, recorded: readonly RecordedEvent[]): DeliveryHistory | undefined => {
   const [first] = recorded;
   const last = recorded.at(-1);
   const events = recorded as unknown as DeliveryEvent[];
   const scheduled = events[0];
-  if (!first || !last || scheduled?.type !== 'AttemptScheduled') throw notFound('delivery', deliveryId);
+  if (!first || !last || scheduled?.type !== 'AttemptScheduled') return undefined;
   const state = events.reduce(deliveryDecider.evolve, deliveryDecider.initialState());
   const attempts = events.reduce((folded, event) => fold(folded, event, first.partition), [] as RequestAttemptRecord[]);
   const { applicationId, organizationId, subscriptionId, eventId, eventType, scheduledAt } = scheduled.data;

@@ -62,3 +62,31 @@ export const readEvent = async (
   if (first?.type !== 'EventIngested') throw notFound('event', eventId);
   return first.data;
 };
+
+/** Many events from their streams in one statement, by `<application id>:<event id>`; unknown ones are missing. */
+export const readEvents = async (
+  { reader, partitions }: Pick<ApiDeps, 'reader' | 'partitions'>,
+  keys: readonly { readonly applicationId: string; readonly eventId: string }[],
+): Promise<Map<string, EventRecord>> => {
+  const recorded = await reader.readStreams(
+    keys.map(({ applicationId, eventId }) => ({
+      streamId: `event:${applicationId}:${eventId}`,
+      partition: partitionOf(applicationId, partitions),
+    })),
+  );
+  return new Map(
+    recorded.flatMap((at) => {
+      const { type, data } = at as unknown as EventEvent;
+      return type === 'EventIngested'
+        ? [[`${data.applicationId}:${data.eventId}`, recordOf(data, at.position)] as const]
+        : [];
+    }),
+  );
+};
+
+const recordOf = (event: IngestedEvent, position: number): EventRecord => ({
+  ...event,
+  occurredAt: event.occurredAt === null ? null : new Date(event.occurredAt),
+  receivedAt: new Date(event.receivedAt),
+  position,
+});

@@ -72,14 +72,14 @@ const first = async <Row extends object, Found>(
   return rows[0] && toFound(rows[0]);
 };
 
-type OrganizationRow = { organization_id: string; name: string; created_at: Date };
+export type OrganizationRow = { organization_id: string; name: string; created_at: Date };
 const ORGANIZATION = 'SELECT organization_id, name, created_at FROM organization WHERE deleted_at IS NULL';
 const FIND_ORGANIZATION = `${ORGANIZATION} AND organization_id = $1`;
 const LIST_ORGANIZATIONS = `
   ${ORGANIZATION} AND ($1::uuid[] IS NULL OR organization_id = ANY($1)) AND ($2::uuid IS NULL OR organization_id < $2)
   ORDER BY organization_id DESC
   LIMIT $3`;
-const toOrganization = (row: OrganizationRow): OrganizationRecord => ({
+export const toOrganization = (row: OrganizationRow): OrganizationRecord => ({
   organizationId: row.organization_id,
   name: row.name,
   createdAt: row.created_at,
@@ -101,7 +101,7 @@ export const listOrganizations = (
     request,
   );
 
-type ApplicationRow = { application_id: string; organization_id: string; name: string; created_at: Date };
+export type ApplicationRow = { application_id: string; organization_id: string; name: string; created_at: Date };
 const APPLICATION =
   'SELECT application_id, organization_id, name, created_at FROM application WHERE deleted_at IS NULL';
 const FIND_APPLICATION = `${APPLICATION} AND application_id = $1`;
@@ -111,7 +111,7 @@ const LIST_APPLICATIONS = `
   LIMIT $3`;
 const COUNT_APPLICATIONS =
   'SELECT count(*)::int AS count FROM application WHERE deleted_at IS NULL AND organization_id = $1';
-const toApplication = (row: ApplicationRow): ApplicationRecord => ({
+export const toApplication = (row: ApplicationRow): ApplicationRecord => ({
   applicationId: row.application_id,
   organizationId: row.organization_id,
   name: row.name,
@@ -233,7 +233,7 @@ export const listEventTypes = (
     request,
   );
 
-type SubscriptionRow = {
+export type SubscriptionRow = {
   subscription_id: string;
   application_id: string;
   organization_id: string;
@@ -257,7 +257,7 @@ const LIST_SUBSCRIPTIONS = `
   ORDER BY subscription_id DESC
   LIMIT $3`;
 const FIND_SETTINGS = 'SELECT subscription_id, settings FROM subscription WHERE subscription_id = ANY($1::uuid[])';
-const toSubscription = (row: SubscriptionRow): SubscriptionRecord => ({
+export const toSubscription = (row: SubscriptionRow): SubscriptionRecord => ({
   subscriptionId: row.subscription_id,
   applicationId: row.application_id,
   organizationId: row.organization_id,

@@ -1,5 +1,7 @@
 import type { DeadLetterReason, FailureReason } from '../../domain/delivery/events.ts';
 import {
+  type Count,
+  countStatement,
   decodeCursor,
   isAnySet,
   orNull,
@@ -7,7 +9,9 @@ import {
   type PageRequest,
   pageStatement,
   type Queryable,
+  readCount,
   rowsToRead,
+  type Selection,
   toPage,
 } from '../page.ts';
 
@@ -54,7 +58,7 @@ export const DEAD_LETTERS_COUNTED_MAX = 100_000;
 
 const FILTER = `($3::text IS NULL OR reason = $3) AND ($4::text IS NULL OR event_type = $4) AND ($5::text IS NULL OR last_failure = $5)
     AND ($6::timestamptz IS NULL OR dead_lettered_at >= $6) AND ($7::timestamptz IS NULL OR dead_lettered_at < $7)`;
-const LIST_DEAD_LETTERS = pageStatement({
+const DEAD_LETTERS: Selection = {
   table: 'dead_letter',
   key: 'delivery_id',
   kind: 'uuid',
@@ -64,7 +68,9 @@ const LIST_DEAD_LETTERS = pageStatement({
   filter: FILTER,
   isFiltered: '$9',
   limit: '$10',
-});
+};
+const LIST_DEAD_LETTERS = pageStatement(DEAD_LETTERS);
+const COUNT_DEAD_LETTERS_UP_TO = countStatement(DEAD_LETTERS);
 const COUNT_DEAD_LETTERS = `
   SELECT count(*)::int AS count FROM (
     SELECT FROM dead_letter
@@ -81,6 +87,9 @@ const filterParameters = (applicationId: string, filter: DeadLetterFilter): unkn
   orNull(filter.to),
 ];
 
+const isFiltered = ({ reason, eventType, lastFailure, from, to }: DeadLetterFilter): boolean =>
+  isAnySet(reason, eventType, lastFailure, from, to);
+
 /** Dead letters of an application, those of the newest events first. Throws InvalidCursor. */
 export const listDeadLetters = async (
   db: Queryable,
@@ -90,7 +99,7 @@ export const listDeadLetters = async (
   const { rows } = await db.query<DeadLetterRow & { scanned_to: string | null }>(LIST_DEAD_LETTERS, [
     ...filterParameters(applicationId, filter),
     decodeCursor(LIST, 'uuid', cursor),
-    isAnySet(filter.reason, filter.eventType, filter.lastFailure, filter.from, filter.to),
+    isFiltered(filter),
     rowsToRead(limit),
   ]);
   const found = rows.filter((row) => row.delivery_id !== null).map(toDeadLetter);
@@ -105,6 +114,67 @@ export const countDeadLetters = async (
 ): Promise<number> => {
   const { rows } = await db.query<{ count: number }>(COUNT_DEAD_LETTERS, filterParameters(applicationId, filter));
   return rows[0]?.count ?? 0;
+};
+
+/** The same as the other lists are counted: counting stops at `limit`. */
+export const countDeadLettersUpTo = (
+  db: Queryable,
+  applicationId: string,
+  filter: DeadLetterFilter,
+  limit: number,
+): Promise<Count> =>
+  readCount(db, COUNT_DEAD_LETTERS_UP_TO, [
+    ...filterParameters(applicationId, filter),
+    null,
+    isFiltered(filter),
+    limit,
+  ]);
+
+/** Dead letters of one subscription that failed alike. */
+export type DeadLetterGroup = {
+  readonly applicationId: string;
+  readonly subscriptionId: string;
+  readonly reason: DeadLetterReason;
+  readonly lastFailure: FailureReason | null;
+  readonly count: number;
+  readonly oldestAt: Date;
+  readonly newestAt: Date;
+};
+
+const GROUPS_MAX = 200;
+const GROUP_DEAD_LETTERS = `
+  SELECT subscription_id, reason, last_failure, count(*)::int AS count, min(dead_lettered_at) AS oldest_at,
+    max(dead_lettered_at) AS newest_at
+  FROM (
+    SELECT subscription_id, reason, last_failure, dead_lettered_at FROM dead_letter
+    WHERE application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
+    ORDER BY delivery_id DESC
+    LIMIT ${DEAD_LETTERS_COUNTED_MAX}) AS counted
+  GROUP BY subscription_id, reason, last_failure
+  ORDER BY count DESC, subscription_id, reason, last_failure
+  LIMIT ${GROUPS_MAX}`;
+type GroupRow = Pick<DeadLetterRow, 'subscription_id' | 'reason' | 'last_failure'> & {
+  count: number;
+  oldest_at: Date;
+  newest_at: Date;
+};
+
+/** The largest groups first, of the newest {@link DEAD_LETTERS_COUNTED_MAX} that match. */
+export const groupDeadLetters = async (
+  db: Queryable,
+  applicationId: string,
+  filter: DeadLetterFilter,
+): Promise<DeadLetterGroup[]> => {
+  const { rows } = await db.query<GroupRow>(GROUP_DEAD_LETTERS, filterParameters(applicationId, filter));
+  return rows.map((row) => ({
+    applicationId,
+    subscriptionId: row.subscription_id,
+    reason: row.reason,
+    lastFailure: row.last_failure,
+    count: row.count,
+    oldestAt: row.oldest_at,
+    newestAt: row.newest_at,
+  }));
 };
 
 const toDeadLetter = (row: DeadLetterRow): DeadLetterRecord => ({

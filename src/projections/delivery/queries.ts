@@ -1,6 +1,8 @@
 import type { CancelReason, DeadLetterReason } from '../../domain/delivery/events.ts';
 import { minUuidAt } from '../../domain/event/ids.ts';
 import {
+  type Count,
+  countStatement,
   decodeCursor,
   isAnySet,
   orNull,
@@ -8,7 +10,9 @@ import {
   type PageRequest,
   pageStatement,
   type Queryable,
+  readCount,
   rowsToRead,
+  type Selection,
   toPage,
 } from '../page.ts';
 import type { DeliveryStatus } from './projection.ts';
@@ -68,7 +72,7 @@ const LIST = 'deliveries';
 const COLUMNS = `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, status, reason, attempts,
   last_attempt_id, due_at, created_at, updated_at, partition_no, position::float8 AS position`;
 
-const LIST_DELIVERIES = pageStatement({
+const DELIVERIES: Selection = {
   table: 'delivery',
   key: 'delivery_id',
   kind: 'uuid',
@@ -78,7 +82,9 @@ const LIST_DELIVERIES = pageStatement({
   filter: `($6::uuid IS NULL OR event_id = $6) AND ($7::text IS NULL OR status = $7) AND ($8::text IS NULL OR event_type = $8)`,
   isFiltered: '$9',
   limit: '$10',
-});
+};
+const LIST_DELIVERIES = pageStatement(DELIVERIES);
+const COUNT_DELIVERIES = countStatement(DELIVERIES);
 const FIND_DELIVERY = `SELECT ${COLUMNS} FROM delivery WHERE application_id = $1 AND delivery_id = $2`;
 
 /** The id of the 48 bits of milliseconds alone: where the deliveries of an instant begin. */
@@ -92,20 +98,20 @@ export const EVENT_HAS_DELIVERY = (event: string, status: string): string => `EX
         AND d.delivery_id >= ${minUuid(`${event}.received_at`)}
         AND d.delivery_id < ${minUuid(`${event}.received_at + interval '1 millisecond'`)})`;
 
-/** Deliveries of an application, those of the newest events first. Throws InvalidCursor. */
-export const listDeliveries = async (
-  db: Queryable,
+const filterValues = (
   applicationId: string,
-  { subscriptionId, event, status, eventType, from, to, cursor, limit }: DeliveryFilter & PageRequest,
-): Promise<Page<DeliveryRecord>> => {
+  { subscriptionId, event, status, eventType, from, to }: DeliveryFilter,
+  after: string | null,
+  limit: number,
+): unknown[] => {
   const fromMs = Math.max(from?.getTime() ?? 0, event?.receivedAt.getTime() ?? 0);
   const toMs = Math.min(
     to?.getTime() ?? Number.POSITIVE_INFINITY,
     event ? event.receivedAt.getTime() + 1 : Number.POSITIVE_INFINITY,
   );
-  const { rows } = await db.query<DeliveryRow & { scanned_to: string | null }>(LIST_DELIVERIES, [
+  return [
     applicationId,
-    decodeCursor(LIST, 'uuid', cursor),
+    after,
     orNull(subscriptionId),
     fromMs > 0 ? minUuidAt(fromMs) : null,
     Number.isFinite(toMs) ? minUuidAt(Math.max(0, toMs)) : null,
@@ -113,10 +119,80 @@ export const listDeliveries = async (
     orNull(status),
     orNull(eventType),
     isAnySet(event, status, eventType),
-    rowsToRead(limit),
-  ]);
+    limit,
+  ];
+};
+
+/** Deliveries of an application, those of the newest events first. Throws InvalidCursor. */
+export const listDeliveries = async (
+  db: Queryable,
+  applicationId: string,
+  { cursor, limit, ...filter }: DeliveryFilter & PageRequest,
+): Promise<Page<DeliveryRecord>> => {
+  const { rows } = await db.query<DeliveryRow & { scanned_to: string | null }>(
+    LIST_DELIVERIES,
+    filterValues(applicationId, filter, decodeCursor(LIST, 'uuid', cursor), rowsToRead(limit)),
+  );
   const found = rows.filter((row) => row.delivery_id !== null).map(toDelivery);
   return toPage(LIST, found, { limit, keyOf: ({ deliveryId }) => deliveryId, scannedTo: rows[0]?.scanned_to ?? null });
+};
+
+/** Counting stops at `limit`. */
+export const countDeliveries = (
+  db: Queryable,
+  applicationId: string,
+  filter: DeliveryFilter,
+  limit: number,
+): Promise<Count> => readCount(db, COUNT_DELIVERIES, filterValues(applicationId, filter, null, limit));
+
+const COUNT_BY_STATUS = `
+  SELECT CASE WHEN status = 'pending' AND due_at > $2 THEN 'waiting' ELSE status END AS state, count(*)::float8 AS count
+  FROM delivery WHERE application_id = $1 GROUP BY 1`;
+
+/** How many of an application stand how; pending ones that are not due yet are `waiting`. */
+export const countDeliveriesByState = async (
+  db: Queryable,
+  applicationId: string,
+  now: Date,
+): Promise<Record<DeliveryStatus | 'waiting', number>> => {
+  const { rows } = await db.query<{ state: DeliveryStatus | 'waiting'; count: number }>(COUNT_BY_STATUS, [
+    applicationId,
+    now,
+  ]);
+  const none = { pending: 0, waiting: 0, succeeded: 0, dead_lettered: 0, cancelled: 0 };
+  return Object.assign(none, Object.fromEntries(rows.map(({ state, count }) => [state, count])));
+};
+
+/** Deliveries of one event that are shown with it. */
+export const DELIVERIES_OF_EVENT_MAX = 1_000;
+const LIST_OF_EVENTS = `
+  SELECT d.*
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS e (application_id, event_id, since, until)
+  CROSS JOIN LATERAL (
+    SELECT ${COLUMNS} FROM delivery
+    WHERE delivery.application_id = e.application_id AND delivery.event_id = e.event_id
+      AND delivery_id >= e.since AND delivery_id < e.until
+    ORDER BY subscription_id
+    LIMIT ${DELIVERIES_OF_EVENT_MAX}) AS d
+  LIMIT $5`;
+
+/**
+ * The deliveries of many events, those of the oldest subscriptions first; at most {@link DELIVERIES_OF_EVENT_MAX} of each
+ * event, and `limit` in all.
+ */
+export const listDeliveriesOfEvents = async (
+  db: Queryable,
+  events: readonly { readonly applicationId: string; readonly eventId: string; readonly receivedAt: Date }[],
+  limit: number,
+): Promise<DeliveryRecord[]> => {
+  const { rows } = await db.query<DeliveryRow>(LIST_OF_EVENTS, [
+    events.map(({ applicationId }) => applicationId),
+    events.map(({ eventId }) => eventId),
+    events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime())),
+    events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime() + 1)),
+    limit,
+  ]);
+  return rows.map(toDelivery);
 };
 
 export const findDelivery = async (

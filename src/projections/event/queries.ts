@@ -3,6 +3,8 @@ import { cleanText } from '../columns.ts';
 import type { DeliveryStatus } from '../delivery/projection.ts';
 import { EVENT_HAS_DELIVERY } from '../delivery/queries.ts';
 import {
+  type Count,
+  countStatement,
   decodeCursor,
   isAnySet,
   orNull,
@@ -10,7 +12,9 @@ import {
   type PageRequest,
   pageStatement,
   type Queryable,
+  readCount,
   rowsToRead,
+  type Selection,
   toPage,
 } from '../page.ts';
 
@@ -87,7 +91,7 @@ const positionAt = (applicationId: string, instant: string): string => `
      WHERE s.low < s.high)
    SELECT low FROM search ORDER BY high - low LIMIT 1)`;
 
-const LIST_EVENTS = pageStatement({
+const EVENTS: Selection = {
   table: 'event',
   key: 'position',
   kind: 'position',
@@ -102,26 +106,40 @@ const LIST_EVENTS = pageStatement({
     AND ($7::text IS NULL OR ${EVENT_HAS_DELIVERY('event', '$7')})`,
   isFiltered: '$8',
   limit: '$9',
-});
+};
+const LIST_EVENTS = pageStatement(EVENTS);
+const COUNT_EVENTS = countStatement(EVENTS);
 
-/** Events of an application, in the order the log has them. Throws InvalidCursor. */
-export const listEvents = async (
-  db: Queryable,
+const filterValues = (
   applicationId: string,
-  { eventType, labels, from, to, status, cursor, limit }: EventFilter & PageRequest,
-): Promise<Page<EventRecord>> => {
+  { eventType, labels, from, to, status }: EventFilter,
+  after: number | null,
+  limit: number,
+): unknown[] => {
   const wanted = Object.entries(labels ?? {}).map(([name, value]) => [cleanText(name), cleanText(value)]);
-  const { rows } = await db.query<EventRow & { scanned_to: string | null }>(LIST_EVENTS, [
+  return [
     applicationId,
-    decodeCursor(LIST, 'position', cursor),
+    after,
     orNull(from),
     orNull(to),
     orNull(eventType),
     wanted.length === 0 ? null : JSON.stringify(Object.fromEntries(wanted)),
     orNull(status),
     wanted.length > 0 || isAnySet(eventType, from, to, status),
-    rowsToRead(limit),
-  ]);
+    limit,
+  ];
+};
+
+/** Events of an application, in the order the log has them. Throws InvalidCursor. */
+export const listEvents = async (
+  db: Queryable,
+  applicationId: string,
+  { cursor, limit, ...filter }: EventFilter & PageRequest,
+): Promise<Page<EventRecord>> => {
+  const { rows } = await db.query<EventRow & { scanned_to: string | null }>(
+    LIST_EVENTS,
+    filterValues(applicationId, filter, decodeCursor(LIST, 'position', cursor), rowsToRead(limit)),
+  );
   const scannedTo = rows[0]?.scanned_to ?? null;
   const found = rows.filter((row) => row.event_id !== null).map(toEvent);
   return toPage(LIST, found, {
@@ -129,6 +147,18 @@ export const listEvents = async (
     keyOf: ({ position }) => position,
     scannedTo: scannedTo === null ? null : Number(scannedTo),
   });
+};
+
+/** Counting stops at `limit`. */
+export const countEvents = (db: Queryable, applicationId: string, filter: EventFilter, limit: number): Promise<Count> =>
+  readCount(db, COUNT_EVENTS, filterValues(applicationId, filter, null, limit));
+
+const COUNT_ALL = 'SELECT count(*)::float8 AS count FROM event WHERE application_id = $1';
+
+/** Every event of an application. */
+export const countAllEvents = async (db: Queryable, applicationId: string): Promise<number> => {
+  const { rows } = await db.query<{ count: number }>(COUNT_ALL, [applicationId]);
+  return rows[0]?.count ?? 0;
 };
 
 const toEvent = (row: EventRow): EventRecord => ({

@@ -3,6 +3,8 @@ import type { AttemptFacts } from '../../domain/delivery/status.ts';
 import { minUuidAt } from '../../domain/event/ids.ts';
 import { findSubscriptionDescriptions } from '../configuration/queries.ts';
 import {
+  type Count,
+  countStatement,
   decodeCursor,
   isAnySet,
   orNull,
@@ -10,7 +12,9 @@ import {
   type PageRequest,
   pageStatement,
   type Queryable,
+  readCount,
   rowsToRead,
+  type Selection,
   toPage,
 } from '../page.ts';
 import type { AttemptOutcome } from './projection.ts';
@@ -90,7 +94,7 @@ const COLUMNS = `request_attempt_id, delivery_id, application_id, organization_i
   attempt_number, retry_count, outcome, reason, message, http_status, response_bytes, response_truncated, timings,
   created_at, due_at, started_at, finished_at, partition_no`;
 
-const LIST_REQUEST_ATTEMPTS = pageStatement({
+const REQUEST_ATTEMPTS: Selection = {
   table: 'request_attempt',
   key: 'request_attempt_id',
   kind: 'uuid',
@@ -105,38 +109,41 @@ const LIST_REQUEST_ATTEMPTS = pageStatement({
       ELSE outcome END)`,
   isFiltered: '$10',
   limit: '$11',
-});
+};
+const LIST_REQUEST_ATTEMPTS = pageStatement(REQUEST_ATTEMPTS);
+const COUNT_REQUEST_ATTEMPTS = countStatement(REQUEST_ATTEMPTS);
 const FIND_REQUEST_ATTEMPT = `
   SELECT ${COLUMNS} FROM request_attempt WHERE application_id = $1 AND request_attempt_id = $2`;
+
+const filterValues = (
+  applicationId: string,
+  { eventId, subscriptionId, eventTypes, minCreatedAt, maxCreatedAt, status }: RequestAttemptFilter,
+  after: string | null,
+  limit: number,
+): unknown[] => [
+  applicationId,
+  after,
+  orNull(eventId),
+  orNull(subscriptionId),
+  minCreatedAt ? minUuidAt(Math.max(0, minCreatedAt.getTime())) : null,
+  maxCreatedAt ? minUuidAt(Math.max(0, maxCreatedAt.getTime() + 1)) : null,
+  orNull(eventTypes),
+  orNull(status?.is),
+  orNull(status?.now),
+  isAnySet(eventTypes, status),
+  limit,
+];
 
 /** Request attempts of an application, newest first by their ids, which is a total order. Throws InvalidCursor. */
 export const listRequestAttempts = async (
   db: Queryable,
   applicationId: string,
-  {
-    eventId,
-    subscriptionId,
-    eventTypes,
-    minCreatedAt,
-    maxCreatedAt,
-    status,
-    cursor,
-    limit,
-  }: RequestAttemptFilter & PageRequest,
+  { cursor, limit, ...filter }: RequestAttemptFilter & PageRequest,
 ): Promise<Page<RequestAttemptRecord>> => {
-  const { rows } = await db.query<RequestAttemptRow & { scanned_to: string | null }>(LIST_REQUEST_ATTEMPTS, [
-    applicationId,
-    decodeCursor(LIST, 'uuid', cursor),
-    orNull(eventId),
-    orNull(subscriptionId),
-    minCreatedAt ? minUuidAt(Math.max(0, minCreatedAt.getTime())) : null,
-    maxCreatedAt ? minUuidAt(Math.max(0, maxCreatedAt.getTime() + 1)) : null,
-    orNull(eventTypes),
-    orNull(status?.is),
-    orNull(status?.now),
-    isAnySet(eventTypes, status),
-    rowsToRead(limit),
-  ]);
+  const { rows } = await db.query<RequestAttemptRow & { scanned_to: string | null }>(
+    LIST_REQUEST_ATTEMPTS,
+    filterValues(applicationId, filter, decodeCursor(LIST, 'uuid', cursor), rowsToRead(limit)),
+  );
   const found = rows.filter((row) => row.request_attempt_id !== null);
   const page = toPage(LIST, found, {
     limit,
@@ -144,6 +151,28 @@ export const listRequestAttempts = async (
     scannedTo: rows[0]?.scanned_to ?? null,
   });
   return { ...page, rows: await toRequestAttempts(db, page.rows) };
+};
+
+/** Counting stops at `limit`. */
+export const countRequestAttempts = (
+  db: Queryable,
+  applicationId: string,
+  filter: RequestAttemptFilter,
+  limit: number,
+): Promise<Count> => readCount(db, COUNT_REQUEST_ATTEMPTS, filterValues(applicationId, filter, null, limit));
+
+const COUNT_SENT = `
+  SELECT count(*) FILTER (WHERE outcome = 'succeeded')::float8 AS succeeded,
+    count(*) FILTER (WHERE outcome = 'failed')::float8 AS failed
+  FROM request_attempt WHERE application_id = $1`;
+
+/** Requests that were made for an application, by how they ended. */
+export const countSentAttempts = async (
+  db: Queryable,
+  applicationId: string,
+): Promise<{ readonly succeeded: number; readonly failed: number }> => {
+  const { rows } = await db.query<{ succeeded: number; failed: number }>(COUNT_SENT, [applicationId]);
+  return rows[0] ?? { succeeded: 0, failed: 0 };
 };
 
 export const findRequestAttempt = async (

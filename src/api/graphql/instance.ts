@@ -1,0 +1,38 @@
+import { readInstance } from '../../eventstore/initialise.ts';
+import { listProjections } from '../../projections/maintenance.ts';
+import { actorOf } from '../auth/principal.ts';
+import { type Context, see } from './context.ts';
+import type { Fields } from './schema.ts';
+
+export const instanceFields: Fields = {
+  Query: {
+    viewer: (_root: unknown, _args: unknown, context: Context) => ({ principal: context.request.principal }),
+    instance: () => ({}),
+  },
+  Viewer: {
+    kind: (_viewer: unknown, _args: unknown, { request }: Context) => request.principal.kind,
+    actor: (_viewer: unknown, _args: unknown, { request }: Context) => actorOf(request.principal),
+    application: async (_viewer: unknown, _args: unknown, { request, now }: Context) => {
+      const { principal } = request;
+      if (principal.kind !== 'application_secret') return null;
+      const found = await now.loaders.application(principal.applicationId);
+      return found ? see(now, found) : null;
+    },
+  },
+  Instance: {
+    id: async (_instance: unknown, _args: unknown, { deps }: Context) => (await readInstance(deps.pool)).instanceId,
+    version: (_instance: unknown, _args: unknown, { deps }: Context) => deps.version,
+    partitions: (_instance: unknown, _args: unknown, { deps }: Context) => deps.partitions,
+    now: (_instance: unknown, _args: unknown, { at }: Context) => at,
+    allowedTargetCidrs: (_instance: unknown, _args: unknown, { deps }: Context) => deps.config.allowTargetCidrs,
+    retrySchedule: (_instance: unknown, _args: unknown, { deps }: Context) => deps.config.retrySchedule,
+    publicKeys: (_instance: unknown, _args: unknown, { deps }: Context) =>
+      deps.publicKeys.map(({ id, whpk }) => ({ id, key: whpk })),
+    projections: async (_instance: unknown, _args: unknown, { deps }: Context) =>
+      (await listProjections(deps.pool)).map(({ name, lag, partitions }) => ({
+        name,
+        lag,
+        error: partitions.find(({ error }) => error !== null)?.error ?? null,
+      })),
+  },
+};

@@ -1,0 +1,95 @@
+import { subscriptionDecider } from '../../domain/subscription/decider.ts';
+import type { SubscriptionEvent, SubscriptionSettings } from '../../domain/subscription/events.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
+import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
+import { findKeptPayloads, findPayloads, type PayloadKey } from '../../worklist/payload.ts';
+import { findResponses, type ResponseKey } from '../../worklist/response.ts';
+import type { ApiDeps } from '../deps.ts';
+import { Problem } from '../problems.ts';
+import { createLoader } from './loader.ts';
+import type { Reads } from './reads.ts';
+
+/** Deliveries of all the events of one operation: more would not be looked at by anybody, and cost memory. */
+const DELIVERIES_OF_EVENTS_MAX = 10_000;
+
+type EventKey = { readonly applicationId: string; readonly eventId: string };
+type ReceivedEvent = EventKey & { readonly receivedAt: Date };
+type SubscriptionKey = { readonly applicationId: string; readonly subscriptionId: string };
+
+/** The settings of a subscription at each instant at which they changed, oldest first. */
+export type SettingsHistory = readonly { readonly sinceMs: number; readonly settings: SubscriptionSettings }[];
+
+const eventKey = ({ applicationId, eventId }: EventKey): string => `${applicationId}:${eventId}`;
+const itself = (id: string): string => id;
+
+/** What resolvers below lists read, each kind in one statement for all of them. */
+export const createLoaders = (deps: ApiDeps, reads: Reads) => {
+  const { pool, reader, partitions } = deps;
+  const payloadKey = ({ applicationId, eventId, receivedAt }: ReceivedEvent): PayloadKey => ({
+    partition: partitionOf(applicationId, partitions),
+    applicationId,
+    eventId,
+    receivedAt: receivedAt.toISOString(),
+  });
+
+  const deliveriesOfEvents = async (events: readonly ReceivedEvent[]): Promise<Map<string, DeliveryRecord[]>> => {
+    const found = await reads.deliveriesOfEvents(events, DELIVERIES_OF_EVENTS_MAX + 1);
+    if (found.length > DELIVERIES_OF_EVENTS_MAX)
+      throw new Problem(
+        'GraphqlLimit',
+        `The events of this query have more than ${DELIVERIES_OF_EVENTS_MAX} deliveries together; ask for fewer events.`,
+      );
+    const byEvent = new Map(events.map((event): [string, DeliveryRecord[]] => [eventKey(event), []]));
+    for (const delivery of found) byEvent.get(eventKey(delivery))?.push(delivery);
+    return byEvent;
+  };
+
+  const settingsHistories = async (keys: readonly SubscriptionKey[]): Promise<Map<string, SettingsHistory>> => {
+    const recorded = await reader.readStreams(
+      keys.map(({ applicationId, subscriptionId }) => ({
+        streamId: `subscription:${subscriptionId}`,
+        partition: partitionOf(applicationId, partitions),
+      })),
+    );
+    const streams = Map.groupBy(recorded, ({ streamId }) => streamId.slice('subscription:'.length));
+    return new Map(
+      [...streams].map(([id, events]) => {
+        let state = subscriptionDecider.initialState();
+        const history = events.flatMap((event) => {
+          state = subscriptionDecider.evolve(state, event as unknown as SubscriptionEvent);
+          return state.status === 'live' ? [{ sinceMs: event.recordedAtMs, settings: state.settings }] : [];
+        });
+        return [id, history];
+      }),
+    );
+  };
+
+  return {
+    organization: createLoader(itself, reads.findOrganizations),
+    application: createLoader(itself, reads.findApplications),
+    subscription: createLoader(itself, reads.findSubscriptions),
+    /** All that are not deleted, by application. */
+    subscriptions: createLoader(itself, reads.allSubscriptions),
+    settings: createLoader(({ subscriptionId }: SubscriptionKey) => subscriptionId, settingsHistories),
+    event: createLoader(eventKey, reads.findEvents),
+    /** With its attempts. */
+    delivery: createLoader(
+      ({ deliveryId }: { readonly deliveryId: string; readonly subscriptionId: string }) => deliveryId,
+      reads.findDeliveries,
+    ),
+    deliveriesOfEvent: createLoader(eventKey as (event: ReceivedEvent) => string, deliveriesOfEvents),
+    payload: createLoader(eventKey as (event: ReceivedEvent) => string, (events) =>
+      findPayloads(pool, events.map(payloadKey)),
+    ),
+    isPayloadKept: createLoader(eventKey as (event: ReceivedEvent) => string, async (events) => {
+      const kept = await findKeptPayloads(pool, events.map(payloadKey));
+      return new Map([...kept].map((key) => [key, true]));
+    }),
+    response: createLoader(
+      ({ attemptId }: ResponseKey) => attemptId,
+      (keys) => findResponses(pool, keys),
+    ),
+  };
+};
+
+export type Loaders = ReturnType<typeof createLoaders>;

@@ -1,0 +1,144 @@
+import {
+  type ApplicationFilter,
+  countApplicationsUpTo,
+  countEventTypes,
+  countOrganizations,
+  countSubscriptions,
+  findApplications,
+  findOrganizations,
+  findSubscriptionStates,
+  listApplicationsOldestFirst,
+  listOrganizationsOldestFirst,
+  listSubscriptionsOldestFirst,
+  type OrganizationSelection,
+  type SubscriptionFilter,
+  subscriptionsOfApplications,
+} from '../../projections/configuration/lists.ts';
+import {
+  type ApplicationSecretRecord,
+  findEventType,
+  listApplicationSecrets,
+  listEventTypes,
+} from '../../projections/configuration/queries.ts';
+import {
+  countDeadLettersUpTo,
+  type DeadLetterFilter,
+  groupDeadLetters,
+  listDeadLetters,
+} from '../../projections/dead-letter/queries.ts';
+import {
+  countDeliveries,
+  countDeliveriesByState,
+  type DeliveryFilter,
+  listDeliveries,
+  listDeliveriesOfEvents,
+} from '../../projections/delivery/queries.ts';
+import {
+  countAllEvents,
+  countEvents,
+  type EventFilter,
+  type EventRecord,
+  listEvents,
+} from '../../projections/event/queries.ts';
+import type { Page, PageRequest } from '../../projections/page.ts';
+import { PAGE_MAX } from '../../projections/page.ts';
+import {
+  countRequestAttempts,
+  countSentAttempts,
+  findRequestAttempt,
+  listRequestAttempts,
+  type RequestAttemptFilter,
+} from '../../projections/request-attempt/queries.ts';
+import { readDeliveries, readDelivery } from '../delivery/history.ts';
+import type { ApiDeps } from '../deps.ts';
+import { readEvents } from '../event/view.ts';
+
+/** Subscriptions and event types that are counted; an application has hundreds at most. */
+const CONFIGURED_MAX = 1_000_000;
+
+/**
+ * All that resolvers read of an installation, as it is now. Lists come from the read models; single events and deliveries
+ * from their streams of the log, which have them the moment they are accepted. Another moment is another object of this type.
+ */
+export const createReads = (deps: ApiDeps, at: Date) => {
+  const { pool, reader } = deps;
+  return {
+    organizations: (ids: OrganizationSelection, page: PageRequest) => listOrganizationsOldestFirst(pool, ids, page),
+    countOrganizations: (ids: OrganizationSelection, limit: number) => countOrganizations(pool, ids, limit),
+    findOrganizations: (ids: readonly string[]) => findOrganizations(pool, ids),
+
+    applications: (filter: ApplicationFilter & PageRequest) => listApplicationsOldestFirst(pool, filter),
+    countApplications: (filter: ApplicationFilter, limit: number) => countApplicationsUpTo(pool, filter, limit),
+    findApplications: (ids: readonly string[]) => findApplications(pool, ids),
+
+    secrets: async (applicationId: string): Promise<readonly ApplicationSecretRecord[]> =>
+      (await listApplicationSecrets(pool, applicationId, { limit: PAGE_MAX })).rows,
+
+    eventTypes: (applicationId: string, page: PageRequest) => listEventTypes(pool, applicationId, page),
+    countEventTypes: (applicationId: string, limit: number) => countEventTypes(pool, applicationId, limit),
+    findEventType: (applicationId: string, name: string) => findEventType(pool, applicationId, name),
+
+    subscriptions: (applicationId: string, filter: SubscriptionFilter & PageRequest) =>
+      listSubscriptionsOldestFirst(pool, applicationId, filter),
+    countSubscriptions: (applicationId: string, filter: SubscriptionFilter, limit: number) =>
+      countSubscriptions(pool, applicationId, filter, limit),
+    findSubscriptions: (ids: readonly string[]) => findSubscriptionStates(pool, ids),
+    allSubscriptions: (applicationIds: readonly string[]) => subscriptionsOfApplications(pool, applicationIds),
+
+    events: (applicationId: string, filter: EventFilter & PageRequest): Promise<Page<EventRecord>> =>
+      listEvents(pool, applicationId, filter),
+    countEvents: (applicationId: string, filter: EventFilter, limit: number) =>
+      countEvents(pool, applicationId, filter, limit),
+    findEvents: (keys: readonly { applicationId: string; eventId: string }[]) => readEvents(deps, keys),
+
+    deliveries: (applicationId: string, filter: DeliveryFilter & PageRequest) =>
+      listDeliveries(pool, applicationId, filter),
+    countDeliveries: (applicationId: string, filter: DeliveryFilter, limit: number) =>
+      countDeliveries(pool, applicationId, filter, limit),
+    deliveriesOfEvents: (
+      events: readonly { applicationId: string; eventId: string; receivedAt: Date }[],
+      limit: number,
+    ) => listDeliveriesOfEvents(pool, events, limit),
+    findDelivery: (deliveryId: string) => readDelivery(reader, deliveryId),
+    findDeliveries: (keys: readonly { deliveryId: string; subscriptionId: string }[]) => readDeliveries(deps, keys),
+
+    counts: async (applicationId: string) => {
+      const [events, deliveries, attempts, subscriptions, eventTypes] = await Promise.all([
+        countAllEvents(pool, applicationId),
+        countDeliveriesByState(pool, applicationId, at),
+        countSentAttempts(pool, applicationId),
+        countSubscriptions(pool, applicationId, {}, CONFIGURED_MAX),
+        countEventTypes(pool, applicationId, CONFIGURED_MAX),
+      ]);
+      const { dead_lettered: deadLettered, ...states } = deliveries;
+      const { succeeded: attemptsSucceeded, failed: attemptsFailed } = attempts;
+      return { events, ...states, deadLettered, attemptsSucceeded, attemptsFailed, subscriptions, eventTypes };
+    },
+
+    requestAttempts: (applicationId: string, filter: Omit<RequestAttemptFilter, 'status'> & Wanted & PageRequest) =>
+      listRequestAttempts(pool, applicationId, withClock(filter, at)),
+    countRequestAttempts: (
+      applicationId: string,
+      filter: Omit<RequestAttemptFilter, 'status'> & Wanted,
+      limit: number,
+    ) => countRequestAttempts(pool, applicationId, withClock(filter, at), limit),
+    findRequestAttempt: (applicationId: string, id: string) => findRequestAttempt(pool, applicationId, id),
+
+    deadLetters: (applicationId: string, filter: DeadLetterFilter & PageRequest) =>
+      listDeadLetters(pool, applicationId, filter),
+    countDeadLetters: (applicationId: string, filter: DeadLetterFilter, limit: number) =>
+      countDeadLettersUpTo(pool, applicationId, filter, limit),
+    deadLetterGroups: (applicationId: string, filter: DeadLetterFilter) =>
+      groupDeadLetters(pool, applicationId, filter),
+  };
+};
+
+export type Reads = ReturnType<typeof createReads>;
+
+type Wanted = { readonly status?: NonNullable<RequestAttemptFilter['status']>['is'] | undefined };
+
+/** What waits and what is due are told apart by the clock. */
+const withClock = <F extends Wanted>({ status, ...filter }: F, now: Date) => ({
+  ...filter,
+  status: status && { is: status, now },
+});

@@ -1,0 +1,34 @@
+import type { SubscriptionState } from '../../projections/configuration/lists.ts';
+import type { Context, Seen } from './context.ts';
+import { logPosition } from './event.ts';
+import type { Fields } from './schema.ts';
+
+type Subscription = Seen<SubscriptionState>;
+
+/** What the settings hold under the same name. */
+const setting = (name: keyof SubscriptionState['settings']) => [name, ({ settings }: Subscription) => settings[name]];
+
+export const subscriptionFields: Fields = {
+  Subscription: {
+    ...Object.fromEntries(
+      (
+        [
+          'description',
+          'isEnabled',
+          'eventTypes',
+          'labels',
+          'metadata',
+          'target',
+          'retrySchedule',
+          'concurrencyMax',
+          'signEd25519',
+        ] as const
+      ).map(setting),
+    ),
+    id: ({ subscriptionId }: Subscription) => subscriptionId,
+    disabledReason: ({ settings, disabledReason }: Subscription) => (settings.isEnabled ? null : disabledReason),
+    previousSecretValidUntil: ({ previousValidUntil }: Subscription, _args: unknown, { at }: Context) =>
+      previousValidUntil !== null && previousValidUntil > at ? previousValidUntil : null,
+    position: ({ partition, position }: Subscription) => logPosition(partition, position),
+  },
+};
