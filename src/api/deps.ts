@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts';
 import type { HandleCommand } from '../eventstore/command-handler.ts';
 import type { GroupCommit } from '../eventstore/group-commit.ts';
 import type { LogReader } from '../eventstore/read.ts';
+import type { LiveHub } from '../live/hub.ts';
 import type { ConfigurationCache } from '../projections/configuration/cache.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { WorkListQueries } from '../worklist/pending-delivery.ts';
@@ -26,6 +27,8 @@ export type ApiDeps = {
   readonly workList: WorkListQueries;
   readonly vault: Vault;
   readonly ingest: Ingest;
+  /** What is watched through this process. */
+  readonly live: LiveHub;
   readonly authenticate: Authenticate;
   readonly onIngested: (result: 'accepted' | 'repeated' | 'refused') => void;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;

@@ -14,6 +14,7 @@ import { docsRoutes } from './docs/routes.ts';
 import { eventRoutes } from './event/routes.ts';
 import { eventTypeRoutes } from './event-type/routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
+import { registerLive } from './graphql/live/server.ts';
 import { graphqlRoutes } from './graphql/routes.ts';
 import { registerJsonBody } from './http/body.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
@@ -87,6 +88,7 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   registerErrors(app as never);
   registerJsonBody(app as never);
   await app.register(restRoutes(deps));
+  registerLive(app as never, deps);
   await app.register(graphqlRoutes(deps));
   return app as unknown as FastifyInstance;
 };

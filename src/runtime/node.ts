@@ -13,6 +13,7 @@ import { partitionOf } from '../eventstore/partition.ts';
 import { BY_KEY_ONLY, createAppPool, HOLDS_HEADS } from '../eventstore/pool.ts';
 import { createLogReader, type HeadPosition } from '../eventstore/read.ts';
 import { createWake } from '../eventstore/wake.ts';
+import { createLiveHub, type LiveHub } from '../live/hub.ts';
 import type { SubscriptionConfiguration } from '../projections/configuration/application-configuration.ts';
 import { createConfigurationCache } from '../projections/configuration/cache.ts';
 import { projectConfiguration } from '../projections/configuration/projections.ts';
@@ -244,6 +245,8 @@ export type Node = {
   readonly metrics: Metrics;
   readonly worker: WorkerRole | undefined;
   readonly projector: ProjectorRole | undefined;
+  /** What is watched through this process; follows the log only while somebody watches. */
+  readonly live: LiveHub;
   /** Stops taking work, lets what is in flight end (at most `shutdownTimeoutMs`), gives everything back. */
   stop(): Promise<void>;
 };
@@ -259,7 +262,11 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics) : undefined;
   const projector = roles.includes('projector') ? createProjectorRole(options, core) : undefined;
 
+  const live = createLiveHub({ feed: core.feed, reader: core.workReader, pool: core.workPool, now: Date.now, onError });
+  core.log.onCommit(live.noticeCommit);
+
   const notice = (heads: readonly HeadPosition[]): void => {
+    live.notice(heads);
     core.configuration.notice(heads).catch(onError);
     worker?.follower.notice(heads);
     for (const runner of projector?.runners ?? []) runner.notice(heads);
@@ -291,8 +298,10 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
     metrics,
     worker,
     projector,
+    live,
     stop: async () => {
       clearInterval(maintenance);
+      live.stop();
       worker?.follower.stop();
       const orderly = async (): Promise<void> => {
         await worker?.leases.stop();

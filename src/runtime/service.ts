@@ -68,6 +68,7 @@ const apiDeps = (options: ServiceOptions, node: Node): ApiDeps => {
     configuration,
     workList,
     vault,
+    live: node.live,
     ingest: createIngest({ log, reader, configuration, partitions, now }),
     authenticate,
     onIngested: (result) => eventsIngested.inc({ result }),

@@ -11,6 +11,7 @@ export type Action =
   | `request_attempt:${'list' | 'get'}`
   | `dead_letter:${'list' | 'replay'}`
   | 'response:get'
+  | 'domain_event:list'
   | `events_per_day:${'application' | 'organization'}`;
 
 /** What it is asked of; both ids where both are known. */

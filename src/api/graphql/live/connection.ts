@@ -1,0 +1,229 @@
+import type { RawData, WebSocket } from 'ws';
+import { z } from 'zod';
+import type { LiveHub, LiveReader } from '../../../live/hub.ts';
+import { AheadOfLog, type Batch, type Sink } from '../../../live/sink.ts';
+import type { TrafficTick } from '../../../live/traffic.ts';
+import type { Principal } from '../../auth/principal.ts';
+import { Problem, problemDocument } from '../../problems.ts';
+import type { LiveOperation, ReadLiveOperation } from './operation.ts';
+
+/** Close codes of the graphql-transport-ws protocol. */
+const CLOSE = {
+  goingAway: 1001,
+  invalidMessage: 4400,
+  unauthorized: 4401,
+  forbidden: 4403,
+  initTimeout: 4408,
+  subscriberExists: 4409,
+  tooManyInits: 4429,
+} as const;
+
+const INIT_TIMEOUT_MS = 10_000;
+const OPERATIONS_MAX = 50;
+/** Bytes that wait to be sent, beyond which nothing is added: a batch of 500 items is some 200 kB. */
+const BUFFERED_MAX = 512 * 1024;
+const REASON_BYTES_MAX = 123;
+
+const Init = z.object({
+  type: z.literal('connection_init'),
+  payload: z.object({ authorization: z.string().optional(), Authorization: z.string().optional() }).nullish(),
+});
+const Subscribe = z.object({
+  type: z.literal('subscribe'),
+  id: z.string().min(1).max(100),
+  payload: z.object({
+    query: z.string(),
+    variables: z.record(z.string(), z.unknown()).nullish(),
+    operationName: z.string().nullish(),
+  }),
+});
+const Complete = z.object({ type: z.literal('complete'), id: z.string() });
+const Ping = z.object({ type: z.literal('ping'), payload: z.unknown() });
+const Pong = z.object({ type: z.literal('pong'), payload: z.unknown() });
+const Message = z.discriminatedUnion('type', [Init, Subscribe, Complete, Ping, Pong]);
+
+/** Answers to a batch by the operation that asks; gone with the batch. */
+export type Answers = WeakMap<object, Map<string, string>>;
+
+export type ConnectionDeps = {
+  readonly hub: LiveHub;
+  readonly read: ReadLiveOperation;
+  readonly answers: Answers;
+  /** Who it is, by what an Authorization header would say; rejects with Problem. */
+  readonly authenticate: (authorization: string | undefined) => Promise<Principal>;
+  /** The application an operation is about, when whoever asks may watch it; rejects with Problem. */
+  readonly applicationOf: (principal: Principal, operation: LiveOperation) => Promise<string>;
+  readonly toProblem: (error: unknown) => Problem;
+  readonly onError: (error: unknown) => void;
+};
+
+export type Connection = {
+  /** Whether the token still opens what it opened; closes the socket when it does not. */
+  readonly checkToken: () => Promise<void>;
+  /** Ends everything, because the server stops. */
+  readonly close: () => void;
+};
+
+/** One socket that speaks graphql-transport-ws: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md */
+export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Connection => {
+  const readers = new Map<string, LiveReader | undefined>();
+  let principal: Principal | undefined;
+  let authorization: string | undefined;
+  let isInitialising = false;
+  const waiting: (() => void)[] = [];
+
+  const close = (code: number, reason: string): void => {
+    socket.close(code, Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString());
+  };
+  const initTimer = setTimeout(() => close(CLOSE.initTimeout, 'Connection initialisation timeout'), INIT_TIMEOUT_MS);
+
+  const isReady = (): boolean => socket.readyState === socket.OPEN && socket.bufferedAmount < BUFFERED_MAX;
+  const release = (): void => {
+    if (!isReady() && socket.readyState === socket.OPEN) return;
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  const sendText = (text: string): void => {
+    if (socket.readyState === socket.OPEN) socket.send(text, release);
+  };
+  const send = (message: Readonly<Record<string, unknown>>): void => sendText(JSON.stringify(message));
+
+  const answerTo = (operation: LiveOperation, batch: Batch | TrafficTick): string => {
+    const known = deps.answers.get(batch) ?? new Map<string, string>();
+    const answer = known.get(operation.answerKey) ?? operation.answer(batch);
+    known.set(operation.answerKey, answer);
+    deps.answers.set(batch, known);
+    return answer;
+  };
+
+  const refuse = (id: string, error: unknown): void => {
+    const problem =
+      error instanceof AheadOfLog
+        ? new Problem(
+            'GraphqlValidation',
+            `\`after\` is not a place in this log: ${error.message}. Leave it out to begin with now.`,
+          )
+        : deps.toProblem(error);
+    if (problem.status >= 500) deps.onError(error);
+    send({
+      id,
+      type: 'error',
+      payload: [{ message: problem.message, extensions: { ...problemDocument(problem, id) } }],
+    });
+  };
+
+  const stop = (id: string): void => {
+    readers.get(id)?.close();
+    readers.delete(id);
+  };
+
+  const sinkOf = (id: string, operation: LiveOperation): Sink => ({
+    isReady,
+    ready: () =>
+      isReady() || socket.readyState !== socket.OPEN
+        ? Promise.resolve()
+        : new Promise((resolve) => waiting.push(resolve)),
+    write: (batch) => {
+      if (readers.has(id))
+        sendText(`{"id":${JSON.stringify(id)},"type":"next","payload":${answerTo(operation, batch)}}`);
+    },
+    fail: (error) => {
+      if (!readers.has(id)) return;
+      stop(id);
+      refuse(id, error);
+    },
+  });
+
+  const subscribe = async ({ id, payload }: z.output<typeof Subscribe>, who: Principal): Promise<void> => {
+    try {
+      if (readers.size > OPERATIONS_MAX)
+        throw new Problem('GraphqlLimit', `A socket carries at most ${OPERATIONS_MAX} subscriptions.`);
+      const { query, variables, operationName } = payload;
+      const operation = deps.read({ query, variables: variables ?? {}, operationName: operationName ?? undefined });
+      const applicationId = await deps.applicationOf(who, operation);
+      if (!readers.has(id)) return; // Completed meanwhile.
+      const topic = { kind: operation.kind, applicationId, filter: operation.filter };
+      readers.set(id, deps.hub.open(topic, operation.after, sinkOf(id, operation)));
+    } catch (error) {
+      readers.delete(id);
+      refuse(id, error);
+    }
+  };
+
+  const initialise = async ({ payload }: z.output<typeof Init>): Promise<void> => {
+    if (isInitialising) {
+      close(CLOSE.tooManyInits, 'Too many initialisation requests');
+      return;
+    }
+    isInitialising = true;
+    authorization = payload?.authorization ?? payload?.Authorization;
+    try {
+      principal = await deps.authenticate(authorization);
+    } catch (error) {
+      close(CLOSE.forbidden, deps.toProblem(error).message);
+      return;
+    }
+    clearTimeout(initTimer);
+    send({ type: 'connection_ack' });
+  };
+
+  const messageOf = (data: RawData): z.output<typeof Message> | undefined => {
+    try {
+      return Message.parse(JSON.parse(String(data)));
+    } catch {
+      return undefined; // Told to the client by the close code.
+    }
+  };
+
+  const begin = (message: z.output<typeof Subscribe>): void => {
+    if (!principal) close(CLOSE.unauthorized, 'Unauthorized');
+    else if (readers.has(message.id)) close(CLOSE.subscriberExists, `Subscriber for ${message.id} already exists`);
+    else {
+      readers.set(message.id, undefined);
+      void subscribe(message, principal);
+    }
+  };
+
+  const receive = (data: RawData): void => {
+    const message = messageOf(data);
+    switch (message?.type) {
+      case 'connection_init':
+        void initialise(message);
+        break;
+      case 'subscribe':
+        begin(message);
+        break;
+      case 'complete':
+        stop(message.id);
+        break;
+      case 'ping':
+        send(message.payload === undefined ? { type: 'pong' } : { type: 'pong', payload: message.payload });
+        break;
+      case 'pong':
+        break;
+      default:
+        close(CLOSE.invalidMessage, 'The message is not one of graphql-transport-ws');
+    }
+  };
+
+  socket.on('message', receive);
+  socket.on('close', () => {
+    clearTimeout(initTimer);
+    for (const id of [...readers.keys()]) stop(id);
+    release();
+  });
+  socket.on('error', () => socket.terminate());
+
+  return {
+    checkToken: async () => {
+      if (!principal) return;
+      try {
+        await deps.authenticate(authorization);
+      } catch (error) {
+        const problem = deps.toProblem(error);
+        // A database that is away says nothing about the token.
+        if (problem.status < 500) close(CLOSE.forbidden, problem.message);
+      }
+    },
+    close: () => close(CLOSE.goingAway, 'The server stops; connect again and resume'),
+  };
+};
