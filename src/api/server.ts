@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { applicationRoutes } from './application/routes.ts';
 import { applicationSecretRoutes } from './application-secret/routes.ts';
 import { requireToken } from './auth/authenticate.ts';
+import { countsRoutes } from './counts/routes.ts';
 import { deadLetterRoutes } from './dead-letter/routes.ts';
 import { deliveryRoutes } from './delivery/routes.ts';
 import type { ApiDeps } from './deps.ts';
@@ -14,6 +15,7 @@ import { docsRoutes } from './docs/routes.ts';
 import { eventRoutes } from './event/routes.ts';
 import { eventTypeRoutes } from './event-type/routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
+import { refuseAsOfElsewhere } from './http/as-of.ts';
 import { registerJsonBody } from './http/body.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
@@ -42,6 +44,7 @@ const PRIVATE = [
   deliveryRoutes,
   deadLetterRoutes,
   requestAttemptRoutes,
+  countsRoutes,
   applicationRoutes,
   applicationSecretRoutes,
   organizationRoutes,
@@ -61,6 +64,7 @@ const restRoutes =
     await app.register(
       async (api) => {
         requireToken(api as never, deps.authenticate);
+        refuseAsOfElsewhere(api as never);
         for (const routes of PRIVATE) await api.register(routes(deps));
       },
       { prefix: API_PREFIX },
