@@ -23,6 +23,7 @@ module.exports = {
       to: { path: '^src/domain/', dependencyTypesNot: ['type-only'] },
     },
     only('projections', 'domain', 'eventstore'),
+    only('history', 'domain', 'eventstore', 'projections'),
     {
       name: 'api-and-worker-never-meet',
       comment: 'They meet in the database, so that either can run alone.',

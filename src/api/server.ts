@@ -15,6 +15,9 @@ import { docsRoutes } from './docs/routes.ts';
 import { eventRoutes } from './event/routes.ts';
 import { eventTypeRoutes } from './event-type/routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
+import { auditRoutes } from './history/audit.ts';
+import { eventHistoryRoutes } from './history/event-routes.ts';
+import { historyRoutes } from './history/routes.ts';
 import { refuseAsOfElsewhere } from './http/as-of.ts';
 import { registerJsonBody } from './http/body.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
@@ -45,6 +48,9 @@ const PRIVATE = [
   deadLetterRoutes,
   requestAttemptRoutes,
   countsRoutes,
+  historyRoutes,
+  eventHistoryRoutes,
+  auditRoutes,
   applicationRoutes,
   applicationSecretRoutes,
   organizationRoutes,

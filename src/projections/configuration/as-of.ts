@@ -171,13 +171,15 @@ const SUBSCRIPTION = (cut: string): string =>
   `SELECT ${SUBSCRIPTION_COLUMNS}, deleted_at IS NOT NULL AS is_deleted, partition_no, ${IS_LATER(cut)} AS is_later FROM subscription`;
 const LIST_SUBSCRIPTIONS_EVER = `
   ${SUBSCRIPTION('$2')}
-  WHERE application_id = $1 AND ($3::uuid IS NULL OR subscription_id < $3) AND created_at < $5
+  WHERE application_id = $1 AND ($3::uuid IS NULL OR subscription_id < $3)
   ORDER BY subscription_id DESC
   LIMIT $4`;
-const LIST_SUBSCRIPTIONS = LIST_SUBSCRIPTIONS_EVER.replace(
-  'created_at < $5',
-  `created_at < $5 AND (deleted_at IS NULL OR ${IS_LATER('$2')})`,
-);
+const LIST_SUBSCRIPTIONS = `
+  ${SUBSCRIPTION('$2')}
+  WHERE application_id = $1 AND ($3::uuid IS NULL OR subscription_id < $3) AND created_at < $5
+    AND (deleted_at IS NULL OR ${IS_LATER('$2')})
+  ORDER BY subscription_id DESC
+  LIMIT $4`;
 const FIND_SUBSCRIPTION = `
   ${SUBSCRIPTION('$1')} WHERE subscription_id = $2 AND (deleted_at IS NULL OR ${IS_LATER('$1')})`;
 const FIND_SUBSCRIPTIONS_EVER = `${SUBSCRIPTION('$1')} WHERE subscription_id = ANY($2::uuid[])`;
@@ -189,12 +191,34 @@ export const listSubscriptionsAsOf = (
   request: PageRequest,
 ): Promise<Page<SubscriptionRecord>> => list(past, LIVE_SUBSCRIPTIONS, LIST_SUBSCRIPTIONS, applicationId, request);
 
-/** With those that had been deleted by then. Throws InvalidCursor. */
+/** A subscription of any time, and what it was at a cut: undefined before it was created. */
+export type SubscriptionEver = { readonly subscriptionId: string; readonly was: SubscriptionState | undefined };
+
+/** All subscriptions an application ever had, newest first, with what they were at a cut. Throws InvalidCursor. */
 export const listSubscriptionsEverAsOf = (
   past: Past,
   applicationId: string,
   request: PageRequest,
-): Promise<Page<SubscriptionState>> => list(past, SUBSCRIPTIONS, LIST_SUBSCRIPTIONS_EVER, applicationId, request);
+): Promise<Page<SubscriptionEver>> =>
+  pageAsOf<Row<SubscriptionRow & { is_deleted: boolean }>, string, SubscriptionEver>({
+    list: 'subscriptions ever',
+    kind: 'uuid',
+    cut: past.cut,
+    request,
+    keyOf: SUBSCRIPTIONS.keyOf,
+    read: async (after, limit) => {
+      const values = [applicationId, cutArray(past.cut), after, limit];
+      const { rows } = await past.db.query<Row<SubscriptionRow & { is_deleted: boolean }>>(
+        LIST_SUBSCRIPTIONS_EVER,
+        values,
+      );
+      return { rows, scannedTo: null };
+    },
+    settle: async (rows) => {
+      const found = await settle(past, SUBSCRIPTIONS, rows);
+      return rows.map((row, index) => ({ subscriptionId: row.subscription_id, was: found[index] }));
+    },
+  });
 
 /** Also one that was deleted since. The caller compares its ids with those it may see. */
 export const findSubscriptionAsOf = (past: Past, subscriptionId: string): Promise<SubscriptionRecord | undefined> =>
