@@ -47,15 +47,16 @@ const READ_RANGES = `
     OFFSET 0) AS e`;
 const STREAM_VERSION = `
   SELECT max(stream_version) AS stream_version FROM domain_event WHERE partition_no = $1 AND stream_id = $2`;
+/** Ordered by the column, not by the number that is selected under its name: that one would be sorted, all of it each time. */
 const READ_FORWARDS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE partition_no = $1 AND position > $2
-  ORDER BY position
+  ORDER BY domain_event.position
   LIMIT $3`;
 const READ_BACKWARDS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE partition_no = $1 AND position < $2
-  ORDER BY position DESC
+  ORDER BY domain_event.position DESC
   LIMIT $3`;
 const READ_HEADS = `
   SELECT partition_no, position::float8 AS position, configuration_position::float8 AS configuration_position
