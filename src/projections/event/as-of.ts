@@ -20,6 +20,8 @@ import {
 } from './queries.ts';
 
 const CUT = '$9';
+/** One value for the whole statement, as an application lives in one log partition: so the key begins right at the cut. */
+const CUT_OF_APPLICATION = `(${CUT}::bigint[])[(SELECT a.partition_no FROM application AS a WHERE a.application_id = $1) + 1]`;
 const HAD_DELIVERY = EVENT_HAS_DELIVERY_WITH('event', `d.status = $7 AND d.position <= ${cutAt(CUT, 'd.')}`);
 const HAD_DELIVERY_UNDER_WAY = EVENT_HAS_DELIVERY_WITH(
   'event',
@@ -31,7 +33,7 @@ const LIST_AS_OF = pageStatement({
   key: 'position',
   kind: 'position',
   columns: `${COLUMNS}, ($7::text IS NULL OR ${HAD_DELIVERY}) AS is_certain`,
-  range: `${RANGE} AND position <= ${cutAt(CUT)}`,
+  range: `${RANGE} AND position <= ${CUT_OF_APPLICATION}`,
   filter: `${FILTER} AND ($7::text IS NULL OR ${HAD_DELIVERY} OR ${HAD_DELIVERY_UNDER_WAY})`,
   isFiltered: 'true',
   limit: '$8',

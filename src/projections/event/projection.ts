@@ -8,7 +8,7 @@ const CAN_HANDLE: readonly EventEvent['type'][] = ['EventIngested'];
 
 /** An application lives in one log partition, so its events are numbered in the order in which they come. */
 const insertInto = (table: string): string => `
-  WITH known AS (
+  WITH known AS MATERIALIZED (
     SELECT a.application_id AS id,
            coalesce((SELECT k.ordinal FROM ${table} AS k WHERE k.application_id = a.application_id
                      ORDER BY k.position DESC LIMIT 1), 0) AS ordinal
