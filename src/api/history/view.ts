@@ -3,8 +3,8 @@ import type { HistoryEntry } from '../../history/describe.ts';
 
 export const Change = z.object({
   path: z.string().describe('JSON Pointer (RFC 6901).'),
-  before: z.json().describe('Null for what was not there.'),
-  after: z.json().describe('Null for what is not there any more.'),
+  before: z.unknown().describe('Null for what was not there.'),
+  after: z.unknown().describe('Null for what is not there any more.'),
 });
 
 export const Entry = z.object({
@@ -28,9 +28,5 @@ export const viewEntry = (entry: HistoryEntry): z.output<typeof Entry> => ({
   causation_id: entry.causationId,
   correlation_id: entry.correlationId,
   ip: entry.ip,
-  changes: entry.changes.map((change) => ({
-    path: change.path,
-    before: change.before as z.output<typeof Change>['before'],
-    after: change.after as z.output<typeof Change>['after'],
-  })),
+  changes: entry.changes.map(({ path, before, after }) => ({ path, before, after })),
 });
