@@ -25,6 +25,7 @@ module.exports = {
     only('projections', 'domain', 'eventstore'),
     only('audit', 'domain', 'eventstore', 'projections'),
     only('live', 'domain', 'eventstore'),
+    only('history', 'domain', 'eventstore', 'projections'),
     {
       name: 'api-and-worker-never-meet',
       comment: 'They meet in the database, so that either can run alone.',

@@ -109,6 +109,11 @@ const EDGE_PROBLEMS = {
     title: 'Something went wrong on our side',
     advice: 'Try again later, and quote the request id when you report it.',
   },
+  InvalidAsOf: {
+    status: 400,
+    title: 'The past that is asked for cannot be',
+    advice: 'Send `as_of` to a read that takes it: an RFC 3339 instant that is over, or a position such as `3:1207`.',
+  },
   InvalidCursor: {
     status: 400,
     title: 'The pagination cursor is not one of ours',
@@ -143,6 +148,11 @@ const EDGE_PROBLEMS = {
     status: 410,
     title: 'The payload of the event is no longer kept',
     advice: 'Payloads are kept for a time only; ingest the event anew to send it again.',
+  },
+  ReadModelBehind: {
+    status: 503,
+    title: 'The read model has not come that far yet',
+    advice: 'Try again after `Retry-After` seconds; lists follow the log within a second.',
   },
   RouteNotFound: { status: 404, title: 'There is no such route', advice: '/docs lists the routes.' },
   ServiceUnavailable: {

@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
 import { notFound } from '../domain/refusals.ts';
+import type { Past } from '../projections/as-of/past.ts';
+import { findApplicationAsOf, findSubscriptionAsOf } from '../projections/configuration/as-of.ts';
 import {
   type ApplicationRecord,
   findApplication,
@@ -19,16 +21,20 @@ export const applicationIdOf = (principal: Principal, given: string | undefined)
   throw invalidField('application_id', 'required', 'is required with this token');
 };
 
-/** Loads the application a request is about, once it is sure that whoever asks may do this to it. */
+/**
+ * Loads the application a request is about, once it is sure that whoever asks may do this to it. Of the past, it must have
+ * been there then.
+ */
 export const applicationFor = async (
   pool: Pool,
   { principal }: FastifyRequest,
   action: Action,
   given: string | undefined,
+  past?: Past,
 ): Promise<ApplicationRecord> => {
   const applicationId = applicationIdOf(principal, given);
   authorize(principal, action, { applicationId });
-  const application = await findApplication(pool, applicationId);
+  const application = await (past ? findApplicationAsOf(past, applicationId) : findApplication(pool, applicationId));
   if (!application) throw notFound('application', applicationId);
   return application;
 };
@@ -40,8 +46,9 @@ export const subscriptionFor = async (
   action: Action,
   subscriptionId: string,
   given: string | undefined,
+  past?: Past,
 ): Promise<SubscriptionRecord> => {
-  const found = await findSubscription(pool, subscriptionId);
+  const found = await (past ? findSubscriptionAsOf(past, subscriptionId) : findSubscription(pool, subscriptionId));
   if (!found || (given !== undefined && given !== found.applicationId)) throw notFound('subscription', subscriptionId);
   const { organizationId, applicationId } = found;
   authorize(principal, action, { organizationId, applicationId, named: { what: 'subscription', id: subscriptionId } });

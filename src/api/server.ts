@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { applicationRoutes } from './application/routes.ts';
 import { applicationSecretRoutes } from './application-secret/routes.ts';
 import { requireToken } from './auth/authenticate.ts';
+import { countsRoutes } from './counts/routes.ts';
 import { deadLetterRoutes } from './dead-letter/routes.ts';
 import { deliveryRoutes } from './delivery/routes.ts';
 import type { ApiDeps } from './deps.ts';
@@ -16,6 +17,10 @@ import { eventTypeRoutes } from './event-type/routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
 import { registerLive } from './graphql/live/server.ts';
 import { graphqlRoutes } from './graphql/routes.ts';
+import { auditRoutes } from './history/audit.ts';
+import { eventHistoryRoutes } from './history/event-routes.ts';
+import { historyRoutes } from './history/routes.ts';
+import { refuseAsOfElsewhere } from './http/as-of.ts';
 import { registerJsonBody } from './http/body.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
@@ -44,6 +49,10 @@ const PRIVATE = [
   deliveryRoutes,
   deadLetterRoutes,
   requestAttemptRoutes,
+  countsRoutes,
+  historyRoutes,
+  eventHistoryRoutes,
+  auditRoutes,
   applicationRoutes,
   applicationSecretRoutes,
   organizationRoutes,
@@ -63,6 +72,7 @@ const restRoutes =
     await app.register(
       async (api) => {
         requireToken(api as never, deps.authenticate);
+        refuseAsOfElsewhere(api as never);
         for (const routes of PRIVATE) await api.register(routes(deps));
       },
       { prefix: API_PREFIX },

@@ -4,7 +4,7 @@ import { arrayLiteral } from './statements.ts';
 import type { RecordedEvent } from './types.ts';
 import { type Upcasters, upcast } from './upcasters.ts';
 
-type Queryable = Pick<Pool | PoolClient, 'query'>;
+export type LogQueryable = Pick<Pool | PoolClient, 'query'>;
 
 type EventRow = {
   partition_no: number;
@@ -30,8 +30,24 @@ const READ_STREAMS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE (partition_no, stream_id) IN (SELECT * FROM unnest($1::smallint[], string_to_array($2, E'\\n')))
   ORDER BY partition_no, stream_id, stream_version`;
+/** By key whatever the planner believes: a stream has few domain events, and a cut through the log ends it early. */
+const READ_STREAMS_UP_TO = `
+  SELECT e.* FROM unnest($1::smallint[], string_to_array($2, E'\\n'), $3::bigint[]) AS s (partition_no, stream_id, up_to)
+  CROSS JOIN LATERAL (
+    SELECT ${COLUMNS} FROM domain_event AS d
+    WHERE d.partition_no = s.partition_no AND d.stream_id = s.stream_id AND d.position <= s.up_to
+    ORDER BY d.stream_version
+    OFFSET 0) AS e`;
+const READ_RANGES = `
+  SELECT e.* FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS r (partition_no, after, up_to)
+  CROSS JOIN LATERAL (
+    SELECT ${COLUMNS} FROM domain_event AS d
+    WHERE d.partition_no = r.partition_no AND d.position > r.after AND d.position <= r.up_to
+    ORDER BY d.position
+    OFFSET 0) AS e`;
 const STREAM_VERSION = `
   SELECT max(stream_version) AS stream_version FROM domain_event WHERE partition_no = $1 AND stream_id = $2`;
+/** Ordered by the column, not by the number that is selected under its name: that one would be sorted, all of it each time. */
 const READ_FORWARDS = `
   SELECT ${COLUMNS} FROM domain_event
   WHERE partition_no = $1 AND position > $2
@@ -58,7 +74,10 @@ export type LogReader = {
     streamId: string,
     options?: { partition?: number; fromVersion?: number; toVersion?: number; limit?: number },
   ): Promise<RecordedEvent[]>;
-  readStreams(streams: readonly { partition: number; streamId: string }[]): Promise<RecordedEvent[]>;
+  /** Streams one after the other, each in order of version; `upTo` cuts one off behind that position of its log partition. */
+  readStreams(streams: readonly { partition: number; streamId: string; upTo?: number }[]): Promise<RecordedEvent[]>;
+  /** Parts of log partitions, `after` exclusive and `upTo` inclusive, each in order of position. */
+  readRanges(ranges: readonly { partition: number; after: number; upTo: number }[]): Promise<RecordedEvent[]>;
   /** 0 when the stream does not exist. */
   streamVersion(streamId: string, partition: number): Promise<number>;
   /** The domain events after a position, oldest first. */
@@ -75,7 +94,7 @@ export const createLogReader = ({
   partitions,
   upcasters = {},
 }: {
-  db: Queryable;
+  db: LogQueryable;
   partitions: number;
   upcasters?: Upcasters;
 }): LogReader => {
@@ -108,10 +127,20 @@ export const createLogReader = ({
         toVersion,
         limit,
       ]),
-    readStreams: (streams) =>
-      events('read_streams', READ_STREAMS, [
+    readStreams: (streams) => {
+      const named = [
         arrayLiteral(streams.map(({ partition }) => partition)),
         streams.map(({ streamId }) => streamId).join('\n'),
+      ];
+      if (streams.every(({ upTo }) => upTo === undefined)) return events('read_streams', READ_STREAMS, named);
+      const ends = arrayLiteral(streams.map(({ upTo = Number.MAX_SAFE_INTEGER }) => upTo));
+      return events('read_streams_up_to', READ_STREAMS_UP_TO, [...named, ends]);
+    },
+    readRanges: (ranges) =>
+      events('read_ranges', READ_RANGES, [
+        arrayLiteral(ranges.map(({ partition }) => partition)),
+        arrayLiteral(ranges.map(({ after }) => after)),
+        arrayLiteral(ranges.map(({ upTo }) => upTo)),
       ]),
     streamVersion: async (streamId, partition) => {
       const { rows } = await db.query<{ stream_version: number | null }>({

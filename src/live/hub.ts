@@ -85,15 +85,17 @@ export const createLiveHub = ({
   const positions = (): Map<number, number> =>
     new Map([...(tails ?? [])].map(([partition, tail]) => [partition, tail.position()]));
 
+  const heads = async (): Promise<Positions> =>
+    new Map((await log.heads()).map(({ partition, position }) => [partition, position]));
+
   /** From where the log ends now, unless somebody watches already. */
   const start = (): Promise<void> => {
     if (tails) return Promise.resolve();
-    starting ??= log
-      .heads()
-      .then((heads) => {
+    starting ??= heads()
+      .then((ends) => {
         facts = createFacts({ pool });
         tails = new Map(
-          heads.map(({ partition, position }) => [partition, createTail({ feed, partition, from: position })]),
+          [...ends].map(([partition, position]) => [partition, createTail({ feed, partition, from: position })]),
         );
         schedule();
       })
@@ -178,7 +180,6 @@ export const createLiveHub = ({
     const here = encodePositions(positions());
     const whole = batchOf(items, share, here);
     for (const reader of readers) {
-      const isAhead = reader.ahead !== undefined;
       const own = unseen(reader, items);
       const isSilent = own.length === 0 && reader.leftOut === 0;
       // A place behind what it has read would bring that again.
@@ -187,7 +188,8 @@ export const createLiveHub = ({
         reader.leftOut += own.length;
         continue;
       }
-      const batch = isAhead ? batchOf(own, share, encodePositions(furthest(positions(), reader.ahead))) : whole;
+      const isLikeTheOthers = reader.ahead === undefined && own.length === items.length;
+      const batch = isLikeTheOthers ? whole : batchOf(own, share, encodePositions(furthest(positions(), reader.ahead)));
       reader.sink.write(reader.leftOut === 0 ? batch : { ...batch, leftOut: batch.leftOut + reader.leftOut });
       reader.leftOut = 0;
       reader.toldAtMs = at;
@@ -241,7 +243,7 @@ export const createLiveHub = ({
           facts: createFacts({ pool }),
           feed,
           sink: reader.sink,
-          heads: async () => new Map((await log.heads()).map(({ partition, position }) => [partition, position])),
+          heads,
           others: positions,
           isOpen: () => reader.isOpen,
           arrived: (ahead) => {
@@ -254,6 +256,8 @@ export const createLiveHub = ({
       }
       return;
     }
+    // The others may be a moment behind: what they have still to read is no news to this one.
+    reader.ahead = await heads();
     if (reader.isOpen) join(topic, reader);
   };
 

@@ -4,22 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordedEvent } from '#src/eventstore/types.ts';
 import { digest } from '#src/projections/digest.ts';
 import { asyncProjections } from '#src/projections/index.ts';
-import {
-  attemptFailed,
-  attemptRescheduled,
-  attemptScheduled,
-  attemptSucceeded,
-  deliveryCancelled,
-  deliveryDeadLettered,
-  eventIngested,
-  eventOf,
-  type Fact,
-  idOf,
-  later,
-  recorded,
-} from '#test/support/builders.ts';
+import { recorded } from '#test/support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
 import { applyTo, openClient } from './support.ts';
+import { DELIVERY_ACTIONS, type DeliveryAction, deliveryWalker } from './walker.ts';
 
 let database: TestDatabase;
 let client: Client;
@@ -32,59 +20,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-const ACTIONS = ['succeed', 'fail', 'give up', 'cancel', 'move', 'replay'] as const;
-type Step = { readonly delivery: number; readonly action: (typeof ACTIONS)[number] };
-
-/** Walks one delivery through its states; a step that is not possible in a state does nothing, as the decider has it. */
-const walker = (index: number) => {
-  // Two deliveries each share an event.
-  const subscription = idOf(`subscription ${index % 2}`);
-  const of = eventOf(`event ${Math.floor(index / 2)}`, { subscription });
-  let attemptNumber = 0;
-  let isPending = false;
-  return ({ action }: Step, ms: number): Fact[] => {
-    const at = later(ms);
-    const current = of.attempt(attemptNumber, later(attemptNumber));
-    const next = (trigger: 'ingest' | 'retry' | 'replay', retryCount: number): Fact => {
-      attemptNumber += 1;
-      isPending = true;
-      const dueAt = later(ms + retryCount * 1000);
-      return attemptScheduled({
-        ...of.attempt(attemptNumber, later(attemptNumber)),
-        trigger,
-        retryCount,
-        scheduledAt: at,
-        dueAt,
-      });
-    };
-    if (attemptNumber === 0)
-      return [
-        ...(index % 2 === 0 ? [eventIngested({ ...of.event, receivedAt: at })] : []),
-        next(action === 'replay' ? 'replay' : 'ingest', 0),
-      ];
-    if (!isPending) return action === 'replay' ? [next('replay', 0)] : [];
-    const failed = attemptFailed({ ...current, finishedAt: at, message: `at ${ms}\n` });
-    switch (action) {
-      case 'succeed':
-        isPending = false;
-        return [attemptSucceeded({ ...current, finishedAt: at })];
-      case 'fail':
-        return [failed, next('retry', attemptNumber)];
-      case 'give up':
-        isPending = false;
-        return [failed, deliveryDeadLettered({ ...of.delivery, attempts: attemptNumber, deadLetteredAt: at })];
-      case 'cancel':
-        isPending = false;
-        return [deliveryCancelled({ ...of.delivery, cancelledAt: at })];
-      case 'move':
-      case 'replay':
-        return [attemptRescheduled({ ...current, dueAt: at, rescheduledAt: at })];
-    }
-  };
-};
+type Step = { readonly delivery: number; readonly action: DeliveryAction };
 
 const historyOf = (steps: readonly Step[]): RecordedEvent[] => {
-  const walkers = Array.from({ length: 4 }, (_, index) => walker(index));
+  const walkers = Array.from({ length: 4 }, (_, index) => deliveryWalker(index));
   return recorded(steps.flatMap((step, ms) => walkers[step.delivery]?.(step, ms) ?? []));
 };
 
@@ -118,7 +57,7 @@ const digestAfter = async (batches: readonly (readonly RecordedEvent[])[]): Prom
   }
 };
 
-const steps = fc.array(fc.record({ delivery: fc.nat(3), action: fc.constantFrom(...ACTIONS) }), {
+const steps = fc.array(fc.record({ delivery: fc.nat(3), action: fc.constantFrom(...DELIVERY_ACTIONS) }), {
   minLength: 1,
   maxLength: 30,
 });

@@ -237,7 +237,7 @@ describe('rebuilding a projection', () => {
     const positions = async () =>
       (
         await owner.query(
-          `SELECT sum(position)::int AS done FROM processor_checkpoint WHERE processor = 'delivery@1#rebuild'`,
+          `SELECT sum(position)::int AS done FROM processor_checkpoint WHERE processor = 'delivery@2#rebuild'`,
         )
       ).rows[0].done;
     const aborted = await positions();

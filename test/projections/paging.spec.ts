@@ -144,7 +144,7 @@ it('stops looking for a rare match after a while, and goes on there with the nex
   const count = SCAN_MAX + 10;
   await client.query(
     `INSERT INTO event SELECT i, 0, $1::timestamptz + make_interval(secs => i), NULL, 0, 0, 0, $2, $3, gen_random_uuid(),
-       CASE WHEN i = 5 THEN 'rare.one' ELSE 'common.one' END, 'text/plain', '', '{}', '{}', NULL
+       CASE WHEN i = 5 THEN 'rare.one' ELSE 'common.one' END, 'text/plain', '', '{}', '{}', NULL, i
      FROM generate_series(1, ${count}) AS i`,
     [T0, applicationId, organizationId],
   );

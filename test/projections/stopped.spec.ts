@@ -46,8 +46,8 @@ it('a projector that has stopped is seen everywhere, and the others and ingest g
   await eventually(async () => expect((await list()).out).toContain(where));
   const { code, out } = await list();
   expect(code).toBe(1);
-  expect(out).toMatch(/^event +1 +async +\d+ +STOPPED$/m);
-  expect(out).toMatch(/^delivery +1 +async +\d+ +ok$/m);
+  expect(out).toMatch(/^event +\d+ +async +\d+ +STOPPED$/m);
+  expect(out).toMatch(/^delivery +\d+ +async +\d+ +ok$/m);
   expect(service.errors.filter((line) => line.includes(where))).toHaveLength(1);
   const { text: metrics } = await service.get('//metrics');
   expect(metrics).toContain('posthorn_projection_parked{projection="event"} 1');

@@ -3,16 +3,18 @@ import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { listApplicationsAsOf } from '../../projections/configuration/as-of.ts';
 import { findOrganization, listApplications } from '../../projections/configuration/queries.ts';
 import { createSecret } from '../application-secret/create.ts';
 import { authorize } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
-import { eventsToday, OnboardingSteps, onboardingOf, quotaLimits } from '../organization/usage.ts';
+import { eventsToday, OnboardingSteps, onboardingOf, quotaLimits, usageAsOf } from '../organization/usage.ts';
 import { invalidField } from '../problems.ts';
 import { applicationFor } from '../scope.ts';
 import { createDeleteApplication } from './delete.ts';
@@ -55,10 +57,10 @@ export const applicationRoutes =
           tag: 'Applications',
           summary: 'List the applications of an organization',
           description: 'With the secret of an application, the list holds that application.',
-          problems: ['InvalidCursor'],
+          problems: ['InvalidAsOf', 'InvalidCursor'],
         },
         {
-          querystring: PageQuery.extend({
+          querystring: PageQuery.extend(AsOfQuery.shape).extend({
             organization_id: uuid().optional().describe('May be left out with the secret of an application.'),
           }),
           response: { 200: z.array(Application) },
@@ -66,16 +68,19 @@ export const applicationRoutes =
       ),
       async (request, reply) => {
         const { principal, query } = request;
+        const past = await pastOf(deps, query);
         if (principal.kind === 'application_secret') {
           const { organizationId, applicationId } = principal;
           authorize(principal, 'application:list', { organizationId: query.organization_id ?? organizationId });
-          return [toApplication(await applicationFor(pool, request, 'application:list', applicationId))];
+          return [toApplication(await applicationFor(pool, request, 'application:list', applicationId, past))];
         }
         const organizationId = query.organization_id;
         if (organizationId === undefined) throw invalidField('organization_id', 'required', 'is required');
         authorize(principal, 'application:list', { organizationId });
-        if (!(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
-        const page = await listApplications(pool, organizationId, pageRequest(query));
+        if (!past && !(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
+        const page = await (past
+          ? listApplicationsAsOf(past, organizationId, pageRequest(query))
+          : listApplications(pool, organizationId, pageRequest(query)));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(toApplication);
       },
@@ -113,13 +118,16 @@ export const applicationRoutes =
     app.get(
       '/applications/:application_id',
       operation(
-        { id: 'getApplication', tag: 'Applications', summary: 'Read an application' },
-        { params: ApplicationParams, response: { 200: ApplicationInfo } },
+        { id: 'getApplication', tag: 'Applications', summary: 'Read an application', problems: ['InvalidAsOf'] },
+        { params: ApplicationParams, querystring: AsOfQuery, response: { 200: ApplicationInfo } },
       ),
       async (request) => {
-        const application = await applicationFor(pool, request, 'application:get', request.params.application_id);
-        const ids = [application.applicationId];
-        const [events, steps] = await Promise.all([eventsToday(pool, ids, now()), onboardingOf(pool, ids)]);
+        const past = await pastOf(deps, request.query);
+        const { application_id: id } = request.params;
+        const application = await applicationFor(pool, request, 'application:get', id, past);
+        const [events, steps] = await (past
+          ? usageAsOf(past, id, partitionOf(id, partitions))
+          : Promise.all([eventsToday(pool, [id], now()), onboardingOf(pool, [id])]));
         const { eventsPerDay, retentionDays } = quotaLimits(config.quotas);
         return {
           ...toApplication(application),

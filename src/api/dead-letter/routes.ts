@@ -3,11 +3,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { EventEvent, IngestedEvent } from '../../domain/event/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { listDeadLettersAsOf } from '../../projections/dead-letter/as-of.ts';
 import { type DeadLetterRecord, listDeadLetters } from '../../projections/dead-letter/queries.ts';
 import { PAGE_MAX } from '../../projections/page.ts';
 import { createDeliveryCommands } from '../delivery/commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { uuid } from '../http/strings.ts';
@@ -67,18 +69,24 @@ export const deadLetterRoutes =
           summary: 'List deliveries that were given up and not replayed since',
           description:
             'The list follows what happens within a second. A page may be short, even empty, and still have a next one.',
-          problems: ['InvalidCursor', 'InvalidDateRange', 'NotFound'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'InvalidDateRange', 'NotFound', 'ReadModelBehind'],
         },
         {
-          querystring: PageQuery.extend(ApplicationQuery.shape).extend(DeadLetterFilterFields.shape),
+          querystring: PageQuery.extend(ApplicationQuery.shape)
+            .extend(AsOfQuery.shape)
+            .extend(DeadLetterFilterFields.shape),
           response: { 200: z.array(DeadLetter) },
         },
       ),
       async (request, reply) => {
         const { query } = request;
         const filter = toDeadLetterFilter(query);
-        const { applicationId } = await applicationFor(pool, request, 'dead_letter:list', query.application_id);
-        const page = await listDeadLetters(pool, applicationId, { ...filter, ...pageRequest(query) });
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'dead_letter:list', query.application_id, past);
+        const wanted = { ...filter, ...pageRequest(query) };
+        const page = await (past
+          ? listDeadLettersAsOf(past, applicationId, wanted)
+          : listDeadLetters(pool, applicationId, wanted));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(toDeadLetter);
       },

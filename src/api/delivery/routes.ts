@@ -2,13 +2,17 @@ import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { partitionOf } from '../../eventstore/partition.ts';
+import type { Past } from '../../projections/as-of/past.ts';
+import { findSubscriptionDescriptionsAsOf } from '../../projections/configuration/as-of.ts';
 import { findSubscriptionDescriptions } from '../../projections/configuration/queries.ts';
+import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { findPayloads } from '../../worklist/payload.ts';
 import { type Action, authorize } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvent } from '../event/view.ts';
-import { ApplicationQuery, instantQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
@@ -20,14 +24,16 @@ import { type DeliveryHistory, readDelivery } from './history.ts';
 import { DELIVERY_STATUSES, Delivery, DeliveryWithAttempts, viewDelivery } from './view.ts';
 
 const DeliveryParams = z.object({ delivery_id: uuid() });
-const DeliveriesQuery = PageQuery.extend(ApplicationQuery.shape).extend({
-  subscription_id: uuid().optional(),
-  event_id: uuid().optional(),
-  event_type: text(1, 200).optional(),
-  status: z.enum(DELIVERY_STATUSES).optional(),
-  from: instantQuery().optional().describe('The event was received then or later.'),
-  to: instantQuery().optional().describe('The event was received before.'),
-});
+const DeliveriesQuery = PageQuery.extend(ApplicationQuery.shape)
+  .extend(AsOfQuery.shape)
+  .extend({
+    subscription_id: uuid().optional(),
+    event_id: uuid().optional(),
+    event_type: text(1, 200).optional(),
+    status: z.enum(DELIVERY_STATUSES).optional(),
+    from: instantQuery().optional().describe('The event was received then or later.'),
+    to: instantQuery().optional().describe('The event was received before.'),
+  });
 const NoBody = z.object({}).nullish();
 
 export const deliveryRoutes =
@@ -36,8 +42,13 @@ export const deliveryRoutes =
     const { pool, config, reader, partitions, now } = deps;
     const commands = createDeliveryCommands(deps);
 
-    const load = async (request: FastifyRequest, action: Action, deliveryId: string): Promise<DeliveryHistory> => {
-      const found = await readDelivery(reader, deliveryId);
+    const load = async (
+      request: FastifyRequest,
+      action: Action,
+      deliveryId: string,
+      past?: Past,
+    ): Promise<DeliveryHistory> => {
+      const found = await readDelivery(reader, deliveryId, past?.cut);
       const { organizationId, applicationId } = found.delivery;
       authorize(request.principal, action, {
         organizationId,
@@ -47,11 +58,16 @@ export const deliveryRoutes =
       return found;
     };
 
-    const view = async ({ delivery, attempts }: DeliveryHistory): Promise<z.output<typeof DeliveryWithAttempts>> => {
-      const { subscriptionId } = delivery;
-      const subscriptionDescription =
-        (await findSubscriptionDescriptions(pool, [subscriptionId])).get(subscriptionId) ?? null;
-      const at = now();
+    const view = async (
+      { delivery, attempts }: DeliveryHistory,
+      past?: Past,
+    ): Promise<z.output<typeof DeliveryWithAttempts>> => {
+      const ids = [delivery.subscriptionId];
+      const descriptions = await (past
+        ? findSubscriptionDescriptionsAsOf(past, ids)
+        : findSubscriptionDescriptions(pool, ids));
+      const subscriptionDescription = descriptions.get(delivery.subscriptionId) ?? null;
+      const at = past?.cut.instant ?? now();
       return {
         ...viewDelivery(delivery),
         request_attempts: attempts.map((attempt) => viewAttempt({ ...attempt, subscriptionDescription }, at)),
@@ -67,7 +83,7 @@ export const deliveryRoutes =
           summary: 'List deliveries, those of the newest events first',
           description:
             'The list follows what happens within a second. A page may be short, even empty, and still have a next one.',
-          problems: ['InvalidCursor', 'InvalidDateRange', 'NotFound'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'InvalidDateRange', 'NotFound', 'ReadModelBehind'],
         },
         { querystring: DeliveriesQuery, response: { 200: z.array(Delivery) } },
       ),
@@ -75,9 +91,10 @@ export const deliveryRoutes =
         const { query } = request;
         const { from, to, event_id: eventId } = query;
         if (from && to && from > to) throw new Problem('InvalidDateRange', '`from` is later than `to`.');
-        const { applicationId } = await applicationFor(pool, request, 'delivery:list', query.application_id);
-        const event = eventId === undefined ? undefined : await readEvent(deps, applicationId, eventId);
-        const page = await listDeliveries(pool, applicationId, {
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'delivery:list', query.application_id, past);
+        const event = eventId === undefined ? undefined : await readEvent(deps, applicationId, eventId, past?.cut);
+        const filter = {
           subscriptionId: query.subscription_id,
           event: event && { eventId: event.eventId, receivedAt: new Date(event.receivedAt) },
           status: query.status,
@@ -85,7 +102,10 @@ export const deliveryRoutes =
           from,
           to,
           ...pageRequest(query),
-        });
+        };
+        const page = await (past
+          ? listDeliveriesAsOf(past, applicationId, filter)
+          : listDeliveries(pool, applicationId, filter));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(viewDelivery);
       },
@@ -94,10 +114,18 @@ export const deliveryRoutes =
     app.get(
       '/deliveries/:delivery_id',
       operation(
-        { id: 'getDelivery', tag: 'Deliveries', summary: 'Read a delivery and its attempts' },
-        { params: DeliveryParams, response: { 200: DeliveryWithAttempts } },
+        {
+          id: 'getDelivery',
+          tag: 'Deliveries',
+          summary: 'Read a delivery and its attempts',
+          problems: ['InvalidAsOf'],
+        },
+        { params: DeliveryParams, querystring: AsOfQuery, response: { 200: DeliveryWithAttempts } },
       ),
-      async (request) => view(await load(request, 'delivery:get', request.params.delivery_id)),
+      async (request) => {
+        const past = await pastOf(deps, request.query);
+        return view(await load(request, 'delivery:get', request.params.delivery_id, past), past);
+      },
     );
 
     app.post(

@@ -2,10 +2,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { parseEventTypeName } from '../../domain/event-type/name.ts';
 import { notFound } from '../../domain/refusals.ts';
+import { findEventTypeAsOf, listEventTypesAsOf } from '../../projections/configuration/as-of.ts';
 import { findEventType, listEventTypes } from '../../projections/configuration/queries.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { uuid } from '../http/strings.ts';
@@ -70,14 +72,20 @@ export const eventTypeRoutes =
           id: 'listEventTypes',
           tag: 'Event types',
           summary: 'List the active event types of an application',
-          problems: ['InvalidCursor', 'NotFound'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'NotFound'],
         },
-        { querystring: PageQuery.extend(ApplicationQuery.shape), response: { 200: z.array(EventType) } },
+        {
+          querystring: PageQuery.extend(ApplicationQuery.shape).extend(AsOfQuery.shape),
+          response: { 200: z.array(EventType) },
+        },
       ),
       async (request, reply) => {
         const { query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'event_type:list', query.application_id);
-        const page = await listEventTypes(pool, applicationId, pageRequest(query));
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'event_type:list', query.application_id, past);
+        const page = await (past
+          ? listEventTypesAsOf(past, applicationId, pageRequest(query))
+          : listEventTypes(pool, applicationId, pageRequest(query)));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(({ name }) => toEventType(name));
       },
@@ -108,13 +116,22 @@ export const eventTypeRoutes =
     app.get(
       '/event_types/:name',
       operation(
-        { id: 'getEventType', tag: 'Event types', summary: 'Read an active event type' },
-        { params: EventTypeParams, querystring: ApplicationQuery, response: { 200: EventType } },
+        { id: 'getEventType', tag: 'Event types', summary: 'Read an active event type', problems: ['InvalidAsOf'] },
+        {
+          params: EventTypeParams,
+          querystring: ApplicationQuery.extend(AsOfQuery.shape),
+          response: { 200: EventType },
+        },
       ),
       async (request) => {
         const { name } = request.params;
-        const { applicationId } = await applicationFor(pool, request, 'event_type:get', request.query.application_id);
-        const found = parseEventTypeName(name) && (await findEventType(pool, applicationId, name));
+        const past = await pastOf(deps, request.query);
+        const given = request.query.application_id;
+        const { applicationId } = await applicationFor(pool, request, 'event_type:get', given, past);
+        if (parseEventTypeName(name) === null) throw notFound('event type', name);
+        const found = await (past
+          ? findEventTypeAsOf(past, applicationId, name)
+          : findEventType(pool, applicationId, name));
         if (!found?.isActive) throw notFound('event type', name);
         return toEventType(name);
       },

@@ -2,13 +2,16 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { eventDecider } from '../../domain/event/decider.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
+import { listEventsAsOf } from '../../projections/event/as-of.ts';
 import { listEvents } from '../../projections/event/queries.ts';
 import { findPayloads } from '../../worklist/payload.ts';
 import { createDeliveryCommands } from '../delivery/commands.ts';
 import { DELIVERY_STATUSES, Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, instantQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
@@ -21,16 +24,18 @@ const REPLAYS_AT_ONCE = 50;
 
 const EventParams = z.object({ event_id: uuid() });
 const label = () => text(3, 101).refine((pair) => pair.includes(':'), 'must read key:value');
-const EventsQuery = PageQuery.extend(ApplicationQuery.shape).extend({
-  event_type: text(1, 200).optional(),
-  labels: z
-    .union([label(), z.array(label()).max(10)])
-    .optional()
-    .describe('`key:value`, split at the first colon; given several times, an event must carry all of them.'),
-  from: instantQuery().optional().describe('Received then or later.'),
-  to: instantQuery().optional().describe('Received before.'),
-  delivery_status: z.enum(DELIVERY_STATUSES).optional().describe('With at least one delivery that stands so.'),
-});
+const EventsQuery = PageQuery.extend(ApplicationQuery.shape)
+  .extend(AsOfQuery.shape)
+  .extend({
+    event_type: text(1, 200).optional(),
+    labels: z
+      .union([label(), z.array(label()).max(10)])
+      .optional()
+      .describe('`key:value`, split at the first colon; given several times, an event must carry all of them.'),
+    from: instantQuery().optional().describe('Received then or later.'),
+    to: instantQuery().optional().describe('Received before.'),
+    delivery_status: z.enum(DELIVERY_STATUSES).optional().describe('With at least one delivery that stands so.'),
+  });
 const ReplayBody = z
   .object({ application_id: uuid().optional().describe('May be left out with the secret of an application.') })
   .nullish();
@@ -64,7 +69,7 @@ export const eventRoutes =
           summary: 'List events, newest first',
           description:
             'The list follows what is ingested within a second. A page may be short, even empty, and still have a next one.',
-          problems: ['InvalidCursor', 'InvalidDateRange', 'NotFound'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'InvalidDateRange', 'NotFound', 'ReadModelBehind'],
         },
         { querystring: EventsQuery, response: { 200: z.array(Event) } },
       ),
@@ -72,15 +77,19 @@ export const eventRoutes =
         const { query } = request;
         if (query.from && query.to && query.from > query.to)
           throw new Problem('InvalidDateRange', '`from` is later than `to`.');
-        const { applicationId } = await applicationFor(pool, request, 'event:list', query.application_id);
-        const page = await listEvents(pool, applicationId, {
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'event:list', query.application_id, past);
+        const filter = {
           eventType: query.event_type,
           labels: labelsOf(query.labels),
           from: query.from,
           to: query.to,
           status: query.delivery_status,
           ...pageRequest(query),
-        });
+        };
+        const page = await (past
+          ? listEventsAsOf(past, applicationId, filter)
+          : listEvents(pool, applicationId, filter));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(viewRecord);
       },
@@ -89,13 +98,18 @@ export const eventRoutes =
     app.get(
       '/events/:event_id',
       operation(
-        { id: 'getEvent', tag: 'Events', summary: 'Read an event and its payload' },
-        { params: EventParams, querystring: ApplicationQuery, response: { 200: EventWithPayload } },
+        { id: 'getEvent', tag: 'Events', summary: 'Read an event and its payload', problems: ['InvalidAsOf'] },
+        {
+          params: EventParams,
+          querystring: ApplicationQuery.extend(AsOfQuery.shape),
+          response: { 200: EventWithPayload },
+        },
       ),
       async (request) => {
         const { params, query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'event:get', query.application_id);
-        const event = await readEvent(deps, applicationId, params.event_id);
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'event:get', query.application_id, past);
+        const event = await readEvent(deps, applicationId, params.event_id, past?.cut);
         const payload = await payloadOf(event);
         return { ...viewIngested(event), payload: payload?.toString('base64') ?? null };
       },
@@ -108,22 +122,23 @@ export const eventRoutes =
           id: 'listEventDeliveries',
           tag: 'Events',
           summary: 'List the deliveries of an event',
-          problems: ['InvalidCursor'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'ReadModelBehind'],
         },
         {
           params: EventParams,
-          querystring: PageQuery.extend(ApplicationQuery.shape),
+          querystring: PageQuery.extend(ApplicationQuery.shape).extend(AsOfQuery.shape),
           response: { 200: z.array(Delivery) },
         },
       ),
       async (request, reply) => {
         const { params, query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'delivery:list', query.application_id);
-        const { eventId, receivedAt } = await readEvent(deps, applicationId, params.event_id);
-        const page = await listDeliveries(pool, applicationId, {
-          event: { eventId, receivedAt: new Date(receivedAt) },
-          ...pageRequest(query),
-        });
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'delivery:list', query.application_id, past);
+        const { eventId, receivedAt } = await readEvent(deps, applicationId, params.event_id, past?.cut);
+        const filter = { event: { eventId, receivedAt: new Date(receivedAt) }, ...pageRequest(query) };
+        const page = await (past
+          ? listDeliveriesAsOf(past, applicationId, filter)
+          : listDeliveries(pool, applicationId, filter));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(viewDelivery);
       },

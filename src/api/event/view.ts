@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { EventEvent, IngestedEvent } from '../../domain/event/events.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import type { Cut } from '../../projections/as-of/cut.ts';
+import { upTo } from '../../projections/as-of/past.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
 import type { ApiDeps } from '../deps.ts';
 
@@ -49,16 +51,19 @@ export const viewRecord = (event: EventRecord): z.output<typeof Event> =>
 export const viewIngested = (event: IngestedEvent): z.output<typeof Event> =>
   toEvent(event, event.receivedAt, event.occurredAt);
 
-/** An event from its stream of the log, which has it the moment it is accepted; throws NotFound. */
+/**
+ * An event from its stream of the log, which has it the moment it is accepted; with a cut, if it had been accepted by then.
+ * Throws NotFound.
+ */
 export const readEvent = async (
   { reader, partitions }: Pick<ApiDeps, 'reader' | 'partitions'>,
   applicationId: string,
   eventId: string,
+  cut?: Cut,
 ): Promise<IngestedEvent> => {
-  const [first] = (await reader.readStream(`event:${applicationId}:${eventId}`, {
-    partition: partitionOf(applicationId, partitions),
-    limit: 1,
-  })) as unknown as EventEvent[];
+  const partition = partitionOf(applicationId, partitions);
+  const stream = await reader.readStream(`event:${applicationId}:${eventId}`, { partition, limit: 1 });
+  const [first] = upTo(stream, cut) as unknown as EventEvent[];
   if (first?.type !== 'EventIngested') throw notFound('event', eventId);
   return first.data;
 };

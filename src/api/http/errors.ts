@@ -4,6 +4,8 @@ import { DatabaseError } from 'pg';
 import { DomainError } from '../../domain/errors.ts';
 import { TooContended } from '../../eventstore/command-handler.ts';
 import { StoreUnavailable } from '../../eventstore/types.ts';
+import { ReadModelBehind } from '../../projections/as-of/catch-up.ts';
+import { InvalidAsOf } from '../../projections/as-of/cut.ts';
 import { InvalidCursor } from '../../projections/page.ts';
 import { fromDomainError, Problem, problemDocument, RETRY_AFTER_SECONDS } from '../problems.ts';
 import { validationProblem } from './validation.ts';
@@ -27,7 +29,8 @@ const unavailable = (cause: unknown): Problem =>
 export const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof DomainError) return fromDomainError(error);
-  if (error instanceof InvalidCursor) return new Problem('InvalidCursor', error.message, { cause: error });
+  if (error instanceof InvalidCursor || error instanceof InvalidAsOf || error instanceof ReadModelBehind)
+    return new Problem(error.id, error.message, { cause: error });
   const validation = validationProblem(error);
   if (validation) return validation;
   if (error instanceof StoreUnavailable || error instanceof TooContended) return unavailable(error);

@@ -8,6 +8,13 @@ export const ApplicationQuery = z.object({
   application_id: uuid().optional().describe('May be left out with the secret of an application.'),
 });
 
+/** Asks a read of the past; {@link pastOf} makes a cut of it. */
+export const AsOfQuery = z.object({
+  as_of: text(1, 64)
+    .optional()
+    .describe('An RFC 3339 instant, or a position `<log partition>:<position>`: the answer as it was then.'),
+});
+
 export const PageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_MAX).describe('Rows of a page, at most.'),
   pagination_cursor: text(1, 1_000)

@@ -1,7 +1,11 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import type { Config } from '../../config/load.ts';
+import { positionIn, resolveAsOf } from '../../projections/as-of/cut.ts';
+import type { Past } from '../../projections/as-of/past.ts';
 import { listEventTypes, listSubscriptions } from '../../projections/configuration/queries.ts';
+import { countsAsOf } from '../../projections/counts/queries.ts';
+import { countEventsUpTo } from '../../projections/event/as-of.ts';
 import { eventsPerDay, listEvents } from '../../projections/event/queries.ts';
 
 const Step = z.enum(['ToDo', 'Done']);
@@ -50,4 +54,21 @@ export const onboardingOf = async (pool: Pool, applicationIds: readonly string[]
     isDone((applicationId) => listEvents(pool, applicationId, ONE)),
   ]);
   return { event_type: eventType, subscription, event };
+};
+
+/** Of one application at a cut: events recorded since that day's midnight, and what had been done. Throws ReadModelBehind. */
+export const usageAsOf = async (
+  past: Past,
+  applicationId: string,
+  partition: number,
+): Promise<[events: number, steps: OnboardingSteps]> => {
+  const { db, cut } = past;
+  const midnight = await resolveAsOf(db, `${cut.instant.toISOString().slice(0, 10)}T00:00:00Z`);
+  const { events, eventTypes, subscriptions } = await countsAsOf(past, applicationId, partition);
+  const before = await countEventsUpTo(db, applicationId, positionIn(midnight, partition));
+  const step = (count: number): z.output<typeof Step> => (count > 0 ? 'Done' : 'ToDo');
+  return [
+    Math.max(0, events - before),
+    { event_type: step(eventTypes), subscription: step(subscriptions), event: step(events) },
+  ];
 };

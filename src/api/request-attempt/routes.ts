@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { notFound } from '../../domain/refusals.ts';
+import { findRequestAttemptAsOf, listRequestAttemptsAsOf } from '../../projections/request-attempt/as-of.ts';
 import {
   findRequestAttempt,
   listRequestAttempts,
@@ -9,7 +10,8 @@ import {
 import { dayOf } from '../../worklist/payload.ts';
 import { findResponse } from '../../worklist/response.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, instantQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
@@ -21,19 +23,21 @@ const PAGE = 50;
 const FILTER_STATES = ['pending', 'waiting', 'succeeded', 'failed', 'timeout', 'cancelled'] as const;
 const EVENT_TYPES_MAX = 100;
 
-const AttemptsQuery = PageQuery.extend(ApplicationQuery.shape).extend({
-  limit: z.coerce.number().int().min(1).max(100).default(PAGE).describe('Rows of a page, at most.'),
-  event_id: uuid().optional(),
-  subscription_id: uuid().optional(),
-  min_created_at: instantQuery().optional(),
-  max_created_at: instantQuery().optional(),
-  'event.event_type_names': text(1, 20_000)
-    .transform((names) => names.split(','))
-    .refine((names) => names.length <= EVENT_TYPES_MAX, `must name ${EVENT_TYPES_MAX} event types at most`)
-    .optional()
-    .describe('Names of event types, joined by commas.'),
-  state: z.enum(FILTER_STATES).optional(),
-});
+const AttemptsQuery = PageQuery.extend(ApplicationQuery.shape)
+  .extend(AsOfQuery.shape)
+  .extend({
+    limit: z.coerce.number().int().min(1).max(100).default(PAGE).describe('Rows of a page, at most.'),
+    event_id: uuid().optional(),
+    subscription_id: uuid().optional(),
+    min_created_at: instantQuery().optional(),
+    max_created_at: instantQuery().optional(),
+    'event.event_type_names': text(1, 20_000)
+      .transform((names) => names.split(','))
+      .refine((names) => names.length <= EVENT_TYPES_MAX, `must name ${EVENT_TYPES_MAX} event types at most`)
+      .optional()
+      .describe('Names of event types, joined by commas.'),
+    state: z.enum(FILTER_STATES).optional(),
+  });
 const AttemptParams = z.object({ request_attempt_id: uuid() });
 const ResponseParams = z.object({ response_id: uuid() });
 const Response = z.object({
@@ -60,7 +64,7 @@ export const requestAttemptRoutes =
           summary: 'List request attempts, newest first',
           description:
             'The list follows what happens within a second. A page may be short, even empty, and still have a next one.',
-          problems: ['InvalidCursor', 'InvalidDateRange', 'NotFound'],
+          problems: ['InvalidAsOf', 'InvalidCursor', 'InvalidDateRange', 'NotFound', 'ReadModelBehind'],
         },
         { querystring: AttemptsQuery, response: { 200: z.array(RequestAttempt) } },
       ),
@@ -69,9 +73,11 @@ export const requestAttemptRoutes =
         const { min_created_at: minCreatedAt, max_created_at: maxCreatedAt } = query;
         if (minCreatedAt && maxCreatedAt && minCreatedAt > maxCreatedAt)
           throw new Problem('InvalidDateRange', '`min_created_at` is later than `max_created_at`.');
-        const { applicationId } = await applicationFor(pool, request, 'request_attempt:list', query.application_id);
-        const at = now();
-        const page = await listRequestAttempts(pool, applicationId, {
+        const past = await pastOf(deps, query);
+        const given = query.application_id;
+        const { applicationId } = await applicationFor(pool, request, 'request_attempt:list', given, past);
+        const at = past?.cut.instant ?? now();
+        const filter = {
           eventId: query.event_id,
           subscriptionId: query.subscription_id,
           eventTypes: query['event.event_type_names'],
@@ -79,7 +85,10 @@ export const requestAttemptRoutes =
           maxCreatedAt,
           status: query.state && { is: query.state, now: at },
           ...pageRequest(query),
-        });
+        };
+        const page = await (past
+          ? listRequestAttemptsAsOf(past, applicationId, filter)
+          : listRequestAttempts(pool, applicationId, filter));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map((attempt) => viewAttempt(attempt, at));
       },
@@ -88,13 +97,26 @@ export const requestAttemptRoutes =
     app.get(
       '/request_attempts/:request_attempt_id',
       operation(
-        { id: 'getRequestAttempt', tag: 'Request attempts', summary: 'Read a request attempt' },
-        { params: AttemptParams, querystring: ApplicationQuery, response: { 200: RequestAttempt } },
+        {
+          id: 'getRequestAttempt',
+          tag: 'Request attempts',
+          summary: 'Read a request attempt',
+          problems: ['InvalidAsOf', 'ReadModelBehind'],
+        },
+        {
+          params: AttemptParams,
+          querystring: ApplicationQuery.extend(AsOfQuery.shape),
+          response: { 200: RequestAttempt },
+        },
       ),
       async (request) => {
         const { params, query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'request_attempt:get', query.application_id);
-        const attempt = await findRequestAttempt(pool, applicationId, params.request_attempt_id);
+        const past = await pastOf(deps, query);
+        const given = query.application_id;
+        const { applicationId } = await applicationFor(pool, request, 'request_attempt:get', given, past);
+        const attempt = await (past
+          ? findRequestAttemptAsOf(past, applicationId, params.request_attempt_id)
+          : findRequestAttempt(pool, applicationId, params.request_attempt_id));
         if (!attempt) throw notFound('request attempt', params.request_attempt_id);
         return viewAttempt(attempt, now());
       },

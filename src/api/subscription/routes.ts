@@ -7,6 +7,7 @@ import { sameJson } from '../../domain/same-json.ts';
 import type { SubscriptionSettings } from '../../domain/subscription/events.ts';
 import { addressRules } from '../../domain/target/address.ts';
 import type { Write } from '../../eventstore/types.ts';
+import { listSubscriptionsAsOf } from '../../projections/configuration/as-of.ts';
 import {
   findSubscription,
   listSubscriptions,
@@ -14,16 +15,19 @@ import {
 } from '../../projections/configuration/queries.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { uuid } from '../http/strings.ts';
 import { applicationFor, subscriptionFor } from '../scope.ts';
 import { labelsOf, type SubscriptionBody, subscriptionBody } from './body.ts';
-import { openHeaders, Subscription, viewSubscriptions } from './view.ts';
+import { openHeaders, SEALED, Subscription, viewSubscriptions } from './view.ts';
 
 const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
+
+const PAST_SECRETS = 'With `as_of`, secrets and the values of headers are empty: the past shows none.';
 
 const SubscriptionParams = z.object({ subscription_id: uuid() });
 const RotateBody = z
@@ -121,16 +125,25 @@ export const subscriptionRoutes =
           id: 'listSubscriptions',
           tag: 'Subscriptions',
           summary: 'List the subscriptions of an application',
-          problems: ['InvalidCursor', 'NotFound'],
+          description: PAST_SECRETS,
+          problems: ['InvalidAsOf', 'InvalidCursor', 'NotFound'],
         },
-        { querystring: PageQuery.extend(ApplicationQuery.shape), response: { 200: z.array(Subscription) } },
+        {
+          querystring: PageQuery.extend(ApplicationQuery.shape).extend(AsOfQuery.shape),
+          response: { 200: z.array(Subscription) },
+        },
       ),
       async (request, reply) => {
         const { query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'subscription:list', query.application_id);
-        const page = await listSubscriptions(pool, applicationId, pageRequest(query));
+        const past = await pastOf(deps, query);
+        const { applicationId } = await applicationFor(pool, request, 'subscription:list', query.application_id, past);
+        const page = await (past
+          ? listSubscriptionsAsOf(past, applicationId, pageRequest(query))
+          : listSubscriptions(pool, applicationId, pageRequest(query)));
         linkNext(request, reply, config.publicUrl, page);
-        return viewSubscriptions(vault, publicKey, page.rows, now());
+        return past
+          ? viewSubscriptions(SEALED, publicKey, page.rows, past.cut.instant)
+          : viewSubscriptions(vault, publicKey, page.rows, now());
       },
     );
 
@@ -168,14 +181,28 @@ export const subscriptionRoutes =
     app.get(
       '/subscriptions/:subscription_id',
       operation(
-        { id: 'getSubscription', tag: 'Subscriptions', summary: 'Read a subscription' },
-        { params: SubscriptionParams, querystring: ApplicationQuery, response: { 200: Subscription } },
+        {
+          id: 'getSubscription',
+          tag: 'Subscriptions',
+          summary: 'Read a subscription',
+          description: PAST_SECRETS,
+          problems: ['InvalidAsOf'],
+        },
+        {
+          params: SubscriptionParams,
+          querystring: ApplicationQuery.extend(AsOfQuery.shape),
+          response: { 200: Subscription },
+        },
       ),
       async (request) => {
         const { params, query } = request;
-        return view(
-          await subscriptionFor(pool, request, 'subscription:get', params.subscription_id, query.application_id),
-        );
+        const past = await pastOf(deps, query);
+        const { subscription_id: id } = params;
+        const found = await subscriptionFor(pool, request, 'subscription:get', id, query.application_id, past);
+        if (!past) return view(found);
+        const [shown] = await viewSubscriptions(SEALED, publicKey, [found], past.cut.instant);
+        if (!shown) throw new Error(`Subscription ${id} cannot be shown.`);
+        return shown;
       },
     );
 

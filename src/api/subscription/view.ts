@@ -47,9 +47,12 @@ export const openHeaders = (
   return Object.fromEntries(target.headerNames.map((name) => [name, '']));
 };
 
+/** Opens nothing: what was a secret once may still be one somewhere. */
+export const SEALED: Pick<Vault, 'open'> = { open: async () => new Map() };
+
 /** Subscriptions as they are shown to those who may see their secrets. */
 export const viewSubscriptions = async (
-  vault: Vault,
+  vault: Pick<Vault, 'open'>,
   publicKey: string,
   records: readonly SubscriptionRecord[],
   now: Date,

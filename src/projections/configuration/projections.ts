@@ -3,6 +3,7 @@ import type { EventTypeEvent } from '../../domain/event-type/events.ts';
 import type { OrganizationEvent } from '../../domain/organization/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
 import type { RecordedEvent, RunQuery } from '../../eventstore/types.ts';
+import { auditEntryProjection } from '../audit/projection.ts';
 import type { Projection, ProjectionTarget } from '../projection.ts';
 
 /** What one domain event changes: a statement and its values. */
@@ -214,6 +215,7 @@ export const configurationProjections: readonly Projection[] = [
   applicationSecretProjection,
   eventTypeProjection,
   subscriptionProjection,
+  auditEntryProjection,
 ];
 
 /** Keeps the configuration in step with the log: for the `project` of an append. */

@@ -102,8 +102,8 @@ export const listOrganizations = (
   );
 
 export type ApplicationRow = { application_id: string; organization_id: string; name: string; created_at: Date };
-const APPLICATION =
-  'SELECT application_id, organization_id, name, created_at FROM application WHERE deleted_at IS NULL';
+export const APPLICATION_COLUMNS = 'application_id, organization_id, name, created_at';
+const APPLICATION = `SELECT ${APPLICATION_COLUMNS} FROM application WHERE deleted_at IS NULL`;
 const FIND_APPLICATION = `${APPLICATION} AND application_id = $1`;
 const LIST_APPLICATIONS = `
   ${APPLICATION} AND organization_id = $1 AND ($2::uuid IS NULL OR application_id < $2)
@@ -188,7 +188,7 @@ export const listApplicationSecrets = (
     request,
   );
 
-type EventTypeRow = {
+export type EventTypeRow = {
   application_id: string;
   organization_id: string;
   name: string;
@@ -196,15 +196,15 @@ type EventTypeRow = {
   created_at: Date;
   updated_at: Date;
 };
-const EVENT_TYPE =
-  'SELECT application_id, organization_id, name, is_active, created_at, updated_at FROM event_type WHERE application_id = $1';
+export const EVENT_TYPE_COLUMNS = 'application_id, organization_id, name, is_active, created_at, updated_at';
+const EVENT_TYPE = `SELECT ${EVENT_TYPE_COLUMNS} FROM event_type WHERE application_id = $1`;
 const FIND_EVENT_TYPE = `${EVENT_TYPE} AND name = $2`;
 /** In the order of bytes, whatever the database's collation: a cursor must mean the same everywhere. */
 const LIST_EVENT_TYPES = `
   ${EVENT_TYPE} AND is_active AND ($2::text IS NULL OR name COLLATE "C" > $2)
   ORDER BY name COLLATE "C"
   LIMIT $3`;
-const toEventType = (row: EventTypeRow): EventTypeRecord => ({
+export const toEventType = (row: EventTypeRow): EventTypeRecord => ({
   applicationId: row.application_id,
   organizationId: row.organization_id,
   name: row.name,
@@ -246,9 +246,10 @@ export type SubscriptionRow = {
   created_at: Date;
   updated_at: Date;
 };
+export const SUBSCRIPTION_COLUMNS = `subscription_id, application_id, organization_id, is_enabled, settings, disabled_reason, secret_id,
+  previous_secret_id, previous_valid_until, created_at, updated_at`;
 const SUBSCRIPTION = `
-  SELECT subscription_id, application_id, organization_id, is_enabled, settings, disabled_reason, secret_id, previous_secret_id,
-         previous_valid_until, created_at, updated_at
+  SELECT ${SUBSCRIPTION_COLUMNS}
   FROM subscription
   WHERE deleted_at IS NULL`;
 const FIND_SUBSCRIPTION = `${SUBSCRIPTION} AND subscription_id = $1`;

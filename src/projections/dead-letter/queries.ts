@@ -39,7 +39,7 @@ export type DeadLetterFilter = {
   readonly to?: Date | undefined;
 };
 
-type DeadLetterRow = {
+export type DeadLetterRow = {
   delivery_id: string;
   application_id: string;
   organization_id: string;
@@ -53,18 +53,20 @@ type DeadLetterRow = {
   last_http_status: number | null;
 };
 
-const LIST = 'dead_letters';
+export const LIST = 'dead_letters';
 export const DEAD_LETTERS_COUNTED_MAX = 100_000;
 
-const FILTER = `($3::text IS NULL OR reason = $3) AND ($4::text IS NULL OR event_type = $4) AND ($5::text IS NULL OR last_failure = $5)
+export const COLUMNS = `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, reason, attempts, dead_lettered_at,
+    last_failure, last_http_status`;
+export const RANGE = `application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ($8::uuid IS NULL OR delivery_id < $8)`;
+export const FILTER = `($3::text IS NULL OR reason = $3) AND ($4::text IS NULL OR event_type = $4) AND ($5::text IS NULL OR last_failure = $5)
     AND ($6::timestamptz IS NULL OR dead_lettered_at >= $6) AND ($7::timestamptz IS NULL OR dead_lettered_at < $7)`;
 const DEAD_LETTERS: Selection = {
   table: 'dead_letter',
   key: 'delivery_id',
   kind: 'uuid',
-  columns: `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, reason, attempts, dead_lettered_at,
-    last_failure, last_http_status`,
-  range: `application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ($8::uuid IS NULL OR delivery_id < $8)`,
+  columns: COLUMNS,
+  range: `${RANGE} AND left_position IS NULL`,
   filter: FILTER,
   isFiltered: '$9',
   limit: '$10',
@@ -74,10 +76,10 @@ const COUNT_DEAD_LETTERS_UP_TO = countStatement(DEAD_LETTERS);
 const COUNT_DEAD_LETTERS = `
   SELECT count(*)::int AS count FROM (
     SELECT FROM dead_letter
-    WHERE application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
+    WHERE application_id = $1 AND left_position IS NULL AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
     LIMIT ${DEAD_LETTERS_COUNTED_MAX}) AS counted`;
 
-const filterParameters = (applicationId: string, filter: DeadLetterFilter): unknown[] => [
+export const filterParameters = (applicationId: string, filter: DeadLetterFilter): unknown[] => [
   applicationId,
   orNull(filter.subscriptionId),
   orNull(filter.reason),
@@ -147,7 +149,7 @@ const GROUP_DEAD_LETTERS = `
     max(dead_lettered_at) AS newest_at
   FROM (
     SELECT subscription_id, reason, last_failure, dead_lettered_at FROM dead_letter
-    WHERE application_id = $1 AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
+    WHERE application_id = $1 AND left_position IS NULL AND ($2::uuid IS NULL OR subscription_id = $2) AND ${FILTER}
     ORDER BY delivery_id DESC
     LIMIT ${DEAD_LETTERS_COUNTED_MAX}) AS counted
   GROUP BY subscription_id, reason, last_failure
@@ -177,7 +179,7 @@ export const groupDeadLetters = async (
   }));
 };
 
-const toDeadLetter = (row: DeadLetterRow): DeadLetterRecord => ({
+export const toDeadLetter = (row: DeadLetterRow): DeadLetterRecord => ({
   deliveryId: row.delivery_id,
   applicationId: row.application_id,
   organizationId: row.organization_id,

@@ -3,6 +3,8 @@ import { arrayLiteral } from '../../eventstore/statements.ts';
 import type { RecordedEvent } from '../../eventstore/types.ts';
 import { textLines } from '../columns.ts';
 import type { Projection } from '../projection.ts';
+import { readerOn } from '../reader.ts';
+import { addTallies, tallyEvents } from './tally.ts';
 
 export type DeliveryStatus = 'pending' | 'succeeded' | 'dead_lettered' | 'cancelled';
 
@@ -24,6 +26,8 @@ type Change = {
   readonly deliveryId: string;
   /** The first attempt, when it was scheduled in this batch. */
   readonly begun: Scheduled | undefined;
+  /** Of the first and the last domain event about it in the batch. */
+  readonly since: number;
   position: number;
   updatedAt: string;
   /** Null: as it was. Status, due time and reason change together. */
@@ -38,14 +42,14 @@ type Change = {
 const insertInto = (table: string): string => `
   INSERT INTO ${table}
     (position, created_at, updated_at, due_at, attempts, partition_no, application_id, organization_id, subscription_id,
-     event_id, delivery_id, last_attempt_id, event_type, status, reason)
+     event_id, delivery_id, last_attempt_id, event_type, status, reason, created_position)
   SELECT position, created_at, updated_at, due_at, attempts, partition_no, application_id, organization_id, subscription_id,
-         event_id, delivery_id, last_attempt_id, event_type, status, NULLIF(reason, '')
+         event_id, delivery_id, last_attempt_id, event_type, status, NULLIF(reason, ''), created_position
   FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::smallint[],
     $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[],
-    string_to_array($13, E'\\n'), string_to_array($14, E'\\n'), string_to_array($15, E'\\n'))
+    string_to_array($13, E'\\n'), string_to_array($14, E'\\n'), string_to_array($15, E'\\n'), $16::bigint[])
     AS d (position, created_at, updated_at, due_at, attempts, partition_no, application_id, organization_id, subscription_id,
-          event_id, delivery_id, last_attempt_id, event_type, status, reason)`;
+          event_id, delivery_id, last_attempt_id, event_type, status, reason, created_position)`;
 
 const update = (table: string): string => `
   UPDATE ${table} AS d
@@ -59,11 +63,11 @@ const update = (table: string): string => `
     AS c (partition_no, application_id, delivery_id, position, updated_at, due_at, attempts, attempt_id, status, reason)
   WHERE d.application_id = c.application_id AND d.delivery_id = c.delivery_id AND d.partition_no = c.partition_no`;
 
-/** Where each delivery stands: one row per delivery over all its attempts and replays. */
+/** Where each delivery stands: one row per delivery over all its attempts and replays; and the sums of all that. */
 export const deliveryProjection: Projection = {
   name: 'delivery',
-  version: 1,
-  tables: ['delivery'],
+  version: 2,
+  tables: ['delivery', 'delivery_tally'],
   canHandle: CAN_HANDLE,
   mode: 'async',
   apply: async (batch, { run, table }) => {
@@ -72,6 +76,7 @@ export const deliveryProjection: Projection = {
     const fresh = changes.filter(({ begun }) => begun);
     if (known.length > 0) await run(update(table('delivery')), changeParameters(known));
     if (fresh.length > 0) await run(insertInto(table('delivery')), rowParameters(fresh));
+    await addTallies(run, table('delivery_tally'), await tallyEvents(batch, readerOn(run)));
   },
 };
 
@@ -97,6 +102,7 @@ const emptyChange = (event: Recorded): Change => ({
   deliveryId: event.data.deliveryId,
   // Attempts are numbered from 1 over all replays: the first one is the beginning of its delivery.
   begun: event.type === 'AttemptScheduled' && event.data.attemptNumber === 1 ? event.data : undefined,
+  since: event.position,
   position: event.position,
   updatedAt: '',
   status: null,
@@ -166,6 +172,7 @@ const rowParameters = (changes: readonly Change[]): unknown[] => {
     textLines(first(({ eventType }) => eventType)),
     textLines(changes.map(({ status }) => status)),
     textLines(changes.map(({ reason }) => reason)),
+    arrayLiteral(changes.map(({ since }) => since)),
   ];
 };
 

@@ -50,7 +50,7 @@ export type DeliveryFilter = {
   readonly to?: Date | undefined;
 };
 
-type DeliveryRow = {
+export type DeliveryRow = {
   delivery_id: string;
   application_id: string;
   organization_id: string;
@@ -68,17 +68,18 @@ type DeliveryRow = {
   position: number;
 };
 
-const LIST = 'deliveries';
-const COLUMNS = `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, status, reason, attempts,
+export const LIST = 'deliveries';
+export const COLUMNS = `delivery_id, application_id, organization_id, subscription_id, event_id, event_type, status, reason, attempts,
   last_attempt_id, due_at, created_at, updated_at, partition_no, position::float8 AS position`;
 
+export const RANGE = `application_id = $1 AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::uuid IS NULL OR subscription_id = $3)
+    AND ($4::uuid IS NULL OR delivery_id >= $4) AND ($5::uuid IS NULL OR delivery_id < $5)`;
 const DELIVERIES: Selection = {
   table: 'delivery',
   key: 'delivery_id',
   kind: 'uuid',
   columns: COLUMNS,
-  range: `application_id = $1 AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::uuid IS NULL OR subscription_id = $3)
-    AND ($4::uuid IS NULL OR delivery_id >= $4) AND ($5::uuid IS NULL OR delivery_id < $5)`,
+  range: RANGE,
   filter: `($6::uuid IS NULL OR event_id = $6) AND ($7::text IS NULL OR status = $7) AND ($8::text IS NULL OR event_type = $8)`,
   isFiltered: '$9',
   limit: '$10',
@@ -88,13 +89,17 @@ const COUNT_DELIVERIES = countStatement(DELIVERIES);
 const FIND_DELIVERY = `SELECT ${COLUMNS} FROM delivery WHERE application_id = $1 AND delivery_id = $2`;
 
 /** The id of the 48 bits of milliseconds alone: where the deliveries of an instant begin. */
-const minUuid = (instant: string): string =>
+export const minUuid = (instant: string): string =>
   `rpad(lpad(to_hex(floor(extract(epoch FROM ${instant}) * 1000)::bigint), 12, '0'), 32, '0')::uuid`;
 
 /** A condition on a row of the read model `event`: one of its deliveries has this status. */
-export const EVENT_HAS_DELIVERY = (event: string, status: string): string => `EXISTS (
+export const EVENT_HAS_DELIVERY = (event: string, status: string): string =>
+  EVENT_HAS_DELIVERY_WITH(event, `d.status = ${status}`);
+
+/** The same for any condition on the delivery, which is called `d`. */
+export const EVENT_HAS_DELIVERY_WITH = (event: string, condition: string): string => `EXISTS (
       SELECT FROM delivery AS d
-      WHERE d.application_id = ${event}.application_id AND d.event_id = ${event}.event_id AND d.status = ${status}
+      WHERE d.application_id = ${event}.application_id AND d.event_id = ${event}.event_id AND ${condition}
         AND d.delivery_id >= ${minUuid(`${event}.received_at`)}
         AND d.delivery_id < ${minUuid(`${event}.received_at + interval '1 millisecond'`)})`;
 
@@ -104,17 +109,11 @@ const filterValues = (
   after: string | null,
   limit: number,
 ): unknown[] => {
-  const fromMs = Math.max(from?.getTime() ?? 0, event?.receivedAt.getTime() ?? 0);
-  const toMs = Math.min(
-    to?.getTime() ?? Number.POSITIVE_INFINITY,
-    event ? event.receivedAt.getTime() + 1 : Number.POSITIVE_INFINITY,
-  );
   return [
     applicationId,
     after,
     orNull(subscriptionId),
-    fromMs > 0 ? minUuidAt(fromMs) : null,
-    Number.isFinite(toMs) ? minUuidAt(Math.max(0, toMs)) : null,
+    ...keyRange({ event, from, to }),
     orNull(event?.eventId),
     orNull(status),
     orNull(eventType),
@@ -195,6 +194,20 @@ export const listDeliveriesOfEvents = async (
   return rows.map(toDelivery);
 };
 
+/** The keys of a range of time: from inclusive, to exclusive, null without a bound. */
+export const keyRange = ({
+  event,
+  from,
+  to,
+}: Pick<DeliveryFilter, 'event' | 'from' | 'to'>): [string | null, string | null] => {
+  const fromMs = Math.max(from?.getTime() ?? 0, event?.receivedAt.getTime() ?? 0);
+  const toMs = Math.min(
+    to?.getTime() ?? Number.POSITIVE_INFINITY,
+    event ? event.receivedAt.getTime() + 1 : Number.POSITIVE_INFINITY,
+  );
+  return [fromMs > 0 ? minUuidAt(fromMs) : null, Number.isFinite(toMs) ? minUuidAt(Math.max(0, toMs)) : null];
+};
+
 export const findDelivery = async (
   db: Queryable,
   applicationId: string,
@@ -204,7 +217,7 @@ export const findDelivery = async (
   return rows[0] && toDelivery(rows[0]);
 };
 
-const toDelivery = (row: DeliveryRow): DeliveryRecord => ({
+export const toDelivery = (row: DeliveryRow): DeliveryRecord => ({
   deliveryId: row.delivery_id,
   applicationId: row.application_id,
   organizationId: row.organization_id,

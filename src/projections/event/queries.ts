@@ -51,7 +51,7 @@ export type EventFilter = {
   readonly status?: DeliveryStatus | undefined;
 };
 
-type EventRow = {
+export type EventRow = {
   application_id: string;
   organization_id: string;
   event_id: string;
@@ -69,7 +69,7 @@ type EventRow = {
   configuration_position: number;
 };
 
-const LIST = 'events';
+export const LIST = 'events';
 
 /**
  * Positions follow the time of reception, but not to the millisecond: a process's clock may be off, and commits reorder.
@@ -91,18 +91,21 @@ const positionAt = (applicationId: string, instant: string): string => `
      WHERE s.low < s.high)
    SELECT low FROM search ORDER BY high - low LIMIT 1)`;
 
+export const COLUMNS = `application_id, organization_id, event_id, event_type, content_type, payload_bytes, encode(payload_sha256, 'hex') AS payload_sha256,
+    labels, metadata, occurred_at, received_at, ip, deliveries, position::float8 AS position,
+    configuration_position::float8 AS configuration_position`;
+export const RANGE = `application_id = $1 AND ($2::bigint IS NULL OR position < $2)
+    AND ($3::timestamptz IS NULL OR position >= ${positionAt('$1', `$3::timestamptz - ${SLACK}`)})
+    AND ($4::timestamptz IS NULL OR position < ${positionAt('$1', `$4::timestamptz + ${SLACK}`)})`;
+export const FILTER = `($3::timestamptz IS NULL OR received_at >= $3) AND ($4::timestamptz IS NULL OR received_at < $4)
+    AND ($5::text IS NULL OR event_type = $5) AND ($6::jsonb IS NULL OR labels::jsonb @> $6)`;
 const EVENTS: Selection = {
   table: 'event',
   key: 'position',
   kind: 'position',
-  columns: `application_id, organization_id, event_id, event_type, content_type, payload_bytes, encode(payload_sha256, 'hex') AS payload_sha256,
-    labels, metadata, occurred_at, received_at, ip, deliveries, position::float8 AS position,
-    configuration_position::float8 AS configuration_position`,
-  range: `application_id = $1 AND ($2::bigint IS NULL OR position < $2)
-    AND ($3::timestamptz IS NULL OR position >= ${positionAt('$1', `$3::timestamptz - ${SLACK}`)})
-    AND ($4::timestamptz IS NULL OR position < ${positionAt('$1', `$4::timestamptz + ${SLACK}`)})`,
-  filter: `($3::timestamptz IS NULL OR received_at >= $3) AND ($4::timestamptz IS NULL OR received_at < $4)
-    AND ($5::text IS NULL OR event_type = $5) AND ($6::jsonb IS NULL OR labels::jsonb @> $6)
+  columns: COLUMNS,
+  range: RANGE,
+  filter: `${FILTER}
     AND ($7::text IS NULL OR ${EVENT_HAS_DELIVERY('event', '$7')})`,
   isFiltered: '$8',
   limit: '$9',
@@ -116,16 +119,16 @@ const filterValues = (
   after: number | null,
   limit: number,
 ): unknown[] => {
-  const wanted = Object.entries(labels ?? {}).map(([name, value]) => [cleanText(name), cleanText(value)]);
+  const wanted = labelsText(labels);
   return [
     applicationId,
     after,
     orNull(from),
     orNull(to),
     orNull(eventType),
-    wanted.length === 0 ? null : JSON.stringify(Object.fromEntries(wanted)),
+    wanted,
     orNull(status),
-    wanted.length > 0 || isAnySet(eventType, from, to, status),
+    isAnySet(wanted, eventType, from, to, status),
     limit,
   ];
 };
@@ -161,7 +164,13 @@ export const countAllEvents = async (db: Queryable, applicationId: string): Prom
   return rows[0]?.count ?? 0;
 };
 
-const toEvent = (row: EventRow): EventRecord => ({
+/** Labels as the read model keeps them; null for none. */
+export const labelsText = (labels: EventFilter['labels'] = {}): string | null => {
+  const wanted = Object.entries(labels).map(([name, value]) => [cleanText(name), cleanText(value)]);
+  return wanted.length === 0 ? null : JSON.stringify(Object.fromEntries(wanted));
+};
+
+export const toEvent = (row: EventRow): EventRecord => ({
   applicationId: row.application_id,
   organizationId: row.organization_id,
   eventId: row.event_id,

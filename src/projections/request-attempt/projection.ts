@@ -31,6 +31,9 @@ type Change = {
   readonly applicationId: string;
   readonly attemptId: string;
   readonly scheduled: Scheduled | undefined;
+  /** Of the first and the last domain event about it in the batch. */
+  readonly since: number;
+  position: number;
   /** Null: as it was. */
   dueAt: string | null;
   end: End | undefined;
@@ -39,6 +42,7 @@ type Change = {
 /** The end of the attempt that a delivery is waiting for, when the batch does not tell which one that is. */
 type Cancellation = {
   readonly partition: number;
+  readonly position: number;
   readonly applicationId: string;
   readonly eventId: string;
   readonly deliveryId: string;
@@ -65,38 +69,39 @@ const endArrays = (from: number): string => {
 const insertInto = (table: string): string => `
   INSERT INTO ${table}
     (created_at, due_at, attempt_number, retry_count, partition_no, application_id, organization_id, subscription_id, event_id,
-     delivery_id, request_attempt_id, event_type, ${END_COLUMNS})
+     delivery_id, request_attempt_id, event_type, created_position, position, ${END_COLUMNS})
   SELECT e.created_at, e.due_at, e.attempt_number, e.retry_count, e.partition_no, e.application_id, e.organization_id,
-         e.subscription_id, e.event_id, e.delivery_id, e.request_attempt_id, e.event_type, ${END_VALUES}
+         e.subscription_id, e.event_id, e.delivery_id, e.request_attempt_id, e.event_type, e.created_position, e.position, ${END_VALUES}
   FROM unnest($1::timestamptz[], $2::timestamptz[], $3::integer[], $4::integer[], $5::smallint[], $6::uuid[], $7::uuid[],
-    $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], string_to_array($12, E'\\n'), ${endArrays(13)})
+    $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], string_to_array($12, E'\\n'), $13::bigint[], $14::bigint[], ${endArrays(15)})
     AS e (created_at, due_at, attempt_number, retry_count, partition_no, application_id, organization_id, subscription_id,
-          event_id, delivery_id, request_attempt_id, event_type, ${END_COLUMNS})`;
+          event_id, delivery_id, request_attempt_id, event_type, created_position, position, ${END_COLUMNS})`;
 
 const finish = (table: string): string => `
   UPDATE ${table} AS a
-  SET (${END_COLUMNS}) = ROW (${END_VALUES})
-  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], ${endArrays(4)})
-    AS e (partition_no, application_id, request_attempt_id, ${END_COLUMNS})
+  SET (position, ${END_COLUMNS}) = ROW (e.position, ${END_VALUES})
+  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::bigint[], ${endArrays(5)})
+    AS e (partition_no, application_id, request_attempt_id, position, ${END_COLUMNS})
   WHERE a.application_id = e.application_id AND a.request_attempt_id = e.request_attempt_id AND a.partition_no = e.partition_no`;
 
 const move = (table: string): string => `
-  UPDATE ${table} AS a SET due_at = m.due_at
-  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::timestamptz[]) AS m (partition_no, application_id, request_attempt_id, due_at)
+  UPDATE ${table} AS a SET due_at = m.due_at, position = m.position
+  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[])
+    AS m (partition_no, application_id, request_attempt_id, position, due_at)
   WHERE a.application_id = m.application_id AND a.request_attempt_id = m.request_attempt_id AND a.partition_no = m.partition_no`;
 
 /** A cancelled delivery does not say which attempt was waiting: it is the only one of the delivery without an end. */
 const cancel = (table: string): string => `
-  UPDATE ${table} AS a SET outcome = 'cancelled', finished_at = c.cancelled_at, reason = c.reason
-  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[])
-    AS c (partition_no, application_id, event_id, delivery_id, reason, cancelled_at)
+  UPDATE ${table} AS a SET outcome = 'cancelled', finished_at = c.cancelled_at, reason = c.reason, position = c.position
+  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::bigint[])
+    AS c (partition_no, application_id, event_id, delivery_id, reason, cancelled_at, position)
   WHERE a.application_id = c.application_id AND a.event_id = c.event_id AND a.delivery_id = c.delivery_id
     AND a.partition_no = c.partition_no AND a.outcome IS NULL`;
 
 /** Every request that was made, is waiting or was given up: one row per attempt. */
 export const requestAttemptProjection: Projection = {
   name: 'request_attempt',
-  version: 1,
+  version: 2,
   tables: ['request_attempt'],
   canHandle: CAN_HANDLE,
   mode: 'async',
@@ -123,15 +128,25 @@ const foldAttempts = (batch: readonly Recorded[]): Folded => {
   /** The attempt that each delivery last spoke of. */
   const latest = new Map<string, Change>();
   const changeOf = (
-    { partition, data }: Exclude<Recorded, { type: `Delivery${string}` }>,
+    { partition, position, data }: Exclude<Recorded, { type: `Delivery${string}` }>,
     scheduled?: Scheduled,
   ): Change => {
     let change = changes.get(data.attemptId);
     if (!change) {
       const { applicationId, attemptId } = data;
-      change = { partition, applicationId, attemptId, scheduled, dueAt: null, end: undefined };
+      change = {
+        partition,
+        applicationId,
+        attemptId,
+        scheduled,
+        since: position,
+        position,
+        dueAt: null,
+        end: undefined,
+      };
       changes.set(attemptId, change);
     }
+    change.position = position;
     latest.set(data.deliveryId, change);
     return change;
   };
@@ -156,9 +171,13 @@ const foldAttempts = (batch: readonly Recorded[]): Folded => {
       case 'DeliveryCancelled': {
         const { applicationId, deliveryId, eventId, reason, cancelledAt } = event.data;
         const change = latest.get(deliveryId);
+        const { partition, position } = event;
         if (!change)
-          cancellations.push({ partition: event.partition, applicationId, eventId, deliveryId, reason, cancelledAt });
-        else change.end ??= { outcome: 'cancelled', finishedAt: cancelledAt, reason, message: null, result: null };
+          cancellations.push({ partition, position, applicationId, eventId, deliveryId, reason, cancelledAt });
+        else if (!change.end) {
+          change.position = position;
+          change.end = { outcome: 'cancelled', finishedAt: cancelledAt, reason, message: null, result: null };
+        }
         break;
       }
     }
@@ -170,6 +189,7 @@ const keys = (changes: readonly Change[]): string[] => [
   arrayLiteral(changes.map(({ partition }) => partition)),
   arrayLiteral(changes.map(({ applicationId }) => applicationId)),
   arrayLiteral(changes.map(({ attemptId }) => attemptId)),
+  arrayLiteral(changes.map(({ position }) => position)),
 ];
 
 const endParameters = (changes: readonly Change[]): unknown[] => [
@@ -201,6 +221,8 @@ const rowParameters = (changes: readonly Change[]): unknown[] => {
     arrayLiteral(scheduled.map(({ deliveryId }) => deliveryId)),
     arrayLiteral(scheduled.map(({ attemptId }) => attemptId)),
     textLines(scheduled.map(({ eventType }) => eventType)),
+    arrayLiteral(changes.map(({ since }) => since)),
+    arrayLiteral(changes.map(({ position }) => position)),
     ...endParameters(changes),
   ];
 };
@@ -212,4 +234,5 @@ const cancellationParameters = (cancellations: readonly Cancellation[]): unknown
   arrayLiteral(cancellations.map(({ deliveryId }) => deliveryId)),
   arrayLiteral(cancellations.map(({ reason }) => reason)),
   arrayLiteral(cancellations.map(({ cancelledAt }) => cancelledAt)),
+  arrayLiteral(cancellations.map(({ position }) => position)),
 ];

@@ -27,7 +27,7 @@ export type RequestAttemptRecord = {
   readonly eventId: string;
   readonly eventType: string;
   readonly subscriptionId: string;
-  /** As it is now, also of a deleted subscription. */
+  /** As it is now, also of a deleted subscription; as of a cut, as it was then. */
   readonly subscriptionDescription: string | null;
   /** 1 for the first request of the delivery, and so on over all replays. */
   readonly attemptNumber: number;
@@ -65,7 +65,7 @@ export type RequestAttemptFilter = {
   readonly status?: { readonly is: RequestAttemptStatus; readonly now: Date } | undefined;
 };
 
-type RequestAttemptRow = {
+export type RequestAttemptRow = {
   request_attempt_id: string;
   delivery_id: string;
   application_id: string;
@@ -89,24 +89,26 @@ type RequestAttemptRow = {
   partition_no: number;
 };
 
-const LIST = 'request_attempts';
-const COLUMNS = `request_attempt_id, delivery_id, application_id, organization_id, event_id, event_type, subscription_id,
+export const LIST = 'request_attempts';
+export const COLUMNS = `request_attempt_id, delivery_id, application_id, organization_id, event_id, event_type, subscription_id,
   attempt_number, retry_count, outcome, reason, message, http_status, response_bytes, response_truncated, timings,
   created_at, due_at, started_at, finished_at, partition_no`;
 
+export const RANGE = `application_id = $1 AND ($2::uuid IS NULL OR request_attempt_id < $2)
+    AND ($3::uuid IS NULL OR event_id = $3) AND ($4::uuid IS NULL OR subscription_id = $4)
+    AND ($5::uuid IS NULL OR request_attempt_id >= $5) AND ($6::uuid IS NULL OR request_attempt_id < $6)`;
+export const OF_TYPES = '($7::text[] IS NULL OR event_type = ANY($7))';
+export const OF_STATUS = `($8::text IS NULL OR $8 = CASE
+      WHEN outcome IS NULL THEN CASE WHEN due_at > $9::timestamptz THEN 'waiting' ELSE 'pending' END
+      WHEN outcome = 'failed' AND reason = 'timeout' THEN 'timeout'
+      ELSE outcome END)`;
 const REQUEST_ATTEMPTS: Selection = {
   table: 'request_attempt',
   key: 'request_attempt_id',
   kind: 'uuid',
   columns: COLUMNS,
-  range: `application_id = $1 AND ($2::uuid IS NULL OR request_attempt_id < $2)
-    AND ($3::uuid IS NULL OR event_id = $3) AND ($4::uuid IS NULL OR subscription_id = $4)
-    AND ($5::uuid IS NULL OR request_attempt_id >= $5) AND ($6::uuid IS NULL OR request_attempt_id < $6)`,
-  filter: `($7::text[] IS NULL OR event_type = ANY($7))
-    AND ($8::text IS NULL OR $8 = CASE
-      WHEN outcome IS NULL THEN CASE WHEN due_at > $9::timestamptz THEN 'waiting' ELSE 'pending' END
-      WHEN outcome = 'failed' AND reason = 'timeout' THEN 'timeout'
-      ELSE outcome END)`,
+  range: RANGE,
+  filter: `${OF_TYPES} AND ${OF_STATUS}`,
   isFiltered: '$10',
   limit: '$11',
 };
@@ -203,30 +205,33 @@ const toRequestAttempts = async (
   rows: readonly RequestAttemptRow[],
 ): Promise<RequestAttemptRecord[]> => {
   const descriptions = await findSubscriptionDescriptions(db, [...new Set(rows.map((row) => row.subscription_id))]);
-  return rows.map((row) => ({
-    requestAttemptId: row.request_attempt_id,
-    deliveryId: row.delivery_id,
-    applicationId: row.application_id,
-    organizationId: row.organization_id,
-    eventId: row.event_id,
-    eventType: row.event_type,
-    subscriptionId: row.subscription_id,
-    subscriptionDescription: descriptions.get(row.subscription_id) ?? null,
-    attemptNumber: row.attempt_number,
-    retryCount: row.retry_count,
-    outcome: row.outcome,
-    reason: row.reason,
-    message: row.message,
-    httpStatus: row.http_status,
-    response:
-      row.response_bytes === null
-        ? null
-        : { bodyBytes: row.response_bytes, truncated: row.response_truncated === true },
-    timings: row.timings,
-    createdAt: row.created_at,
-    dueAt: row.due_at,
-    startedAt: row.started_at,
-    finishedAt: row.finished_at,
-    partition: row.partition_no,
-  }));
+  return rows.map((row) => toRequestAttempt(row, descriptions));
 };
+
+export const toRequestAttempt = (
+  row: RequestAttemptRow,
+  descriptions: ReadonlyMap<string, string | null>,
+): RequestAttemptRecord => ({
+  requestAttemptId: row.request_attempt_id,
+  deliveryId: row.delivery_id,
+  applicationId: row.application_id,
+  organizationId: row.organization_id,
+  eventId: row.event_id,
+  eventType: row.event_type,
+  subscriptionId: row.subscription_id,
+  subscriptionDescription: descriptions.get(row.subscription_id) ?? null,
+  attemptNumber: row.attempt_number,
+  retryCount: row.retry_count,
+  outcome: row.outcome,
+  reason: row.reason,
+  message: row.message,
+  httpStatus: row.http_status,
+  response:
+    row.response_bytes === null ? null : { bodyBytes: row.response_bytes, truncated: row.response_truncated === true },
+  timings: row.timings,
+  createdAt: row.created_at,
+  dueAt: row.due_at,
+  startedAt: row.started_at,
+  finishedAt: row.finished_at,
+  partition: row.partition_no,
+});

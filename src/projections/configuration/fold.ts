@@ -1,0 +1,104 @@
+import type { ApplicationEvent } from '../../domain/application/events.ts';
+import type { EventTypeEvent } from '../../domain/event-type/events.ts';
+import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
+import type { RecordedEvent } from '../../eventstore/types.ts';
+import type { ApplicationRecord, EventTypeRecord, SubscriptionRecord } from './queries.ts';
+
+/** A row that may have been deleted: routing tells "deleted" from "never there". */
+export type SubscriptionState = SubscriptionRecord & { readonly isDeleted: boolean };
+
+const foldWith =
+  <Found, Event>(step: (found: Found | undefined, event: Event) => Found | undefined) =>
+  (stream: readonly RecordedEvent[]): Found | undefined =>
+    (stream as unknown as readonly Event[]).reduce(step, undefined as Found | undefined);
+
+/** What the tables of the configuration hold once they have applied the beginning of a stream. */
+export const foldApplication = foldWith<ApplicationRecord, ApplicationEvent>((found, { type, data }) => {
+  switch (type) {
+    case 'ApplicationCreated': {
+      const { applicationId, organizationId, name, createdAt } = data;
+      return { applicationId, organizationId, name, createdAt: new Date(createdAt) };
+    }
+    case 'ApplicationRenamed':
+      return found && { ...found, name: data.name };
+    case 'ApplicationDeleted':
+      return undefined;
+    default:
+      return found; // About its secrets.
+  }
+});
+
+export const foldEventType = foldWith<EventTypeRecord, EventTypeEvent>((found, { type, data }) => {
+  switch (type) {
+    case 'EventTypeCreated': {
+      const { applicationId, organizationId, name } = data;
+      const at = new Date(data.createdAt);
+      return { applicationId, organizationId, name, isActive: true, createdAt: at, updatedAt: at };
+    }
+    case 'EventTypeDeactivated':
+      return found && { ...found, isActive: false, updatedAt: new Date(data.deactivatedAt) };
+    case 'EventTypeReactivated':
+      return found && { ...found, isActive: true, updatedAt: new Date(data.reactivatedAt) };
+    default:
+      return found;
+  }
+});
+
+export const foldSubscription = foldWith<SubscriptionState, SubscriptionEvent>((found, event) =>
+  event.type === 'SubscriptionCreated' ? created(event.data) : found && changed(found, event),
+);
+
+type Created = Extract<SubscriptionEvent, { type: 'SubscriptionCreated' }>['data'];
+
+const created = ({ createdAt, ...data }: Created): SubscriptionState => ({
+  subscriptionId: data.subscriptionId,
+  applicationId: data.applicationId,
+  organizationId: data.organizationId,
+  settings: data.settings,
+  disabledReason: null,
+  secretId: data.secretId,
+  previousSecretId: null,
+  previousValidUntil: null,
+  createdAt: new Date(createdAt),
+  updatedAt: new Date(createdAt),
+  isDeleted: false,
+});
+
+const changed = (found: SubscriptionState, { type, data }: SubscriptionEvent): SubscriptionState => {
+  const { settings } = found;
+  switch (type) {
+    case 'SubscriptionReplaced':
+      // Whether it is enabled is told by a domain event of its own.
+      return {
+        ...found,
+        settings: { ...data.settings, isEnabled: settings.isEnabled },
+        updatedAt: new Date(data.replacedAt),
+      };
+    case 'SubscriptionEnabled':
+      return {
+        ...found,
+        settings: { ...settings, isEnabled: true },
+        disabledReason: null,
+        updatedAt: new Date(data.enabledAt),
+      };
+    case 'SubscriptionDisabled':
+      return {
+        ...found,
+        settings: { ...settings, isEnabled: false },
+        disabledReason: data.reason,
+        updatedAt: new Date(data.disabledAt),
+      };
+    case 'SubscriptionSecretRotated':
+      return {
+        ...found,
+        secretId: data.secretId,
+        previousSecretId: data.previousSecretId,
+        previousValidUntil: new Date(data.previousValidUntil),
+        updatedAt: new Date(data.rotatedAt),
+      };
+    case 'SubscriptionDeleted':
+      return { ...found, isDeleted: true, updatedAt: new Date(data.deletedAt) };
+    default:
+      return found;
+  }
+};
