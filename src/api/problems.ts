@@ -154,6 +154,11 @@ const EDGE_PROBLEMS = {
     title: 'The read model has not come that far yet',
     advice: 'Try again after `Retry-After` seconds; lists follow the log within a second.',
   },
+  ReplayCountDiffers: {
+    status: 409,
+    title: 'Other events match by now than were expected',
+    advice: 'Look at the preview again, then replay as many as it says.',
+  },
   RouteNotFound: { status: 404, title: 'There is no such route', advice: '/docs lists the routes.' },
   ServiceUnavailable: {
     status: 503,

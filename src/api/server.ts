@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, type FastifyPluginAsyncZod, serializerCompiler } from 'fastify-type-provider-zod';
@@ -15,7 +14,9 @@ import { docsRoutes } from './docs/routes.ts';
 import { eventRoutes } from './event/routes.ts';
 import { eventTypeRoutes } from './event-type/routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
+import { graphiqlRoutes } from './graphql/graphiql/routes.ts';
 import { registerLive } from './graphql/live/server.ts';
+import { createRest } from './graphql/rest.ts';
 import { graphqlRoutes } from './graphql/routes.ts';
 import { auditRoutes } from './history/audit.ts';
 import { eventHistoryRoutes } from './history/event-routes.ts';
@@ -82,12 +83,13 @@ const restRoutes =
 
 /** The HTTP server with all routes; listens only when told to. */
 export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyInstance> => {
+  const rest = createRest();
   const app = Fastify({
     loggerInstance: logger as never,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    genReqId: () => randomUUID(),
+    genReqId: rest.requestId,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     exposeHeadRoutes: false,
@@ -99,6 +101,7 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   registerJsonBody(app as never);
   await app.register(restRoutes(deps));
   registerLive(app as never, deps);
-  await app.register(graphqlRoutes(deps));
+  await app.register(graphiqlRoutes);
+  await app.register(graphqlRoutes(deps, rest.on(app as never, API_PREFIX)));
   return app as unknown as FastifyInstance;
 };

@@ -98,6 +98,10 @@ const bodyOf = (operation: Operation): Record<string, unknown> => {
     editOrganization: { name: 'Renamed' },
     replayDeadLetters: { application_id, filter: { event_type: 'order.paid', from: '2026-01-01T00:00:00Z' } },
     replayEvent: { application_id },
+    replayEvents: { application_id, filter: { event_type: 'order.none', labels: { a: 'b' } }, expected: 0 },
+    previewReplay: { application_id, filter: { from: '2026-01-01T00:00:00Z', delivery_status: 'succeeded' } },
+    setSubscriptionEnabled: { is_enabled: false },
+    sendTestEvent: { event_type: 'order.paid', payload: '{"a": "b"}' },
     rotateSubscriptionSecret: { application_id, overlap_seconds: 5 },
   };
   return bodies[operation.operationId] ?? {};

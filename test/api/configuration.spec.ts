@@ -89,7 +89,13 @@ describe('applications', () => {
     const { application_id } = created.json;
     const path = `/applications/${application_id}`;
     const [secret] = (await service.get(`/application_secrets?application_id=${application_id}`)).json;
-    expect(secret).toEqual({ name: 'Default', token: UUID, created_at: expect.any(String), deleted_at: null });
+    expect(secret).toEqual({
+      secret_id: UUID,
+      name: 'Default',
+      token: UUID,
+      created_at: expect.any(String),
+      deleted_at: null,
+    });
 
     const renamed = await service.put(path, { organization_id, name: 'Stock' });
     expect(renamed).toMatchObject({ status: 200, json: { application_id, organization_id, name: 'Stock' } });

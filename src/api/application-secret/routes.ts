@@ -16,8 +16,9 @@ const SecretBody = z.object({
   application_id: uuid().optional().describe('May be left out with the secret of an application.'),
   name: text(1, 50).nullish(),
 });
-const SecretParams = z.object({ token: uuid() });
+const SecretParams = z.object({ token: uuid().describe('The token itself, or the id of the secret.') });
 const Secret = z.object({
+  secret_id: z.string().describe('Names the secret without opening anything.'),
   name: z.string().nullable(),
   token: z.string().describe('The bearer token itself.'),
   created_at: z.string(),
@@ -28,10 +29,11 @@ const Secret = z.object({
 const unknownSecret = (): DomainError =>
   new DomainError('NotFound', 'The application has no such secret. List its secrets to see which it has.');
 
-const secretIdOf = (state: Application, token: string): string => {
-  const sha256 = tokenSha256(token);
+/** `named` is the token or the id; both are random, so that none is taken for the other. */
+const secretIdOf = (state: Application, named: string): string => {
+  const sha256 = tokenSha256(named);
   const secrets = state.status === 'active' ? [...state.secrets] : [];
-  const found = secrets.find(([, secret]) => secret.tokenSha256 === sha256 && !secret.isDeleted);
+  const found = secrets.find(([id, secret]) => (secret.tokenSha256 === sha256 || id === named) && !secret.isDeleted);
   if (!found) throw unknownSecret();
   return found[0];
 };
@@ -62,7 +64,9 @@ export const applicationSecretRoutes =
         return page.rows.flatMap(({ secretId, name, createdAt }) => {
           const token = tokens.get(secretId);
           // Its sealed value was destroyed: it cannot be shown, and the routes that name secrets name them by token.
-          return token === undefined ? [] : [{ name, token, created_at: createdAt.toISOString(), deleted_at: null }];
+          return token === undefined
+            ? []
+            : [{ secret_id: secretId, name, token, created_at: createdAt.toISOString(), deleted_at: null }];
         });
       },
     );
@@ -85,7 +89,8 @@ export const applicationSecretRoutes =
         const secret = await createSecret(deps, { applicationId, organizationId, name });
         const { events } = await commands.application(request, applicationId, () => [secret.command], [secret.write]);
         const createdAt = String(events[0]?.data.createdAt);
-        return reply.code(201).send({ name, token: secret.token, created_at: createdAt, deleted_at: null });
+        const { secretId, token } = secret;
+        return reply.code(201).send({ secret_id: secretId, name, token, created_at: createdAt, deleted_at: null });
       },
     );
 
@@ -96,17 +101,18 @@ export const applicationSecretRoutes =
         { params: SecretParams, body: SecretBody, response: { 200: Secret } },
       ),
       async (request) => {
-        const { token } = request.params;
+        const { token: named } = request.params;
         const { application_id: given, name = null } = request.body;
         const { applicationId } = await applicationFor(pool, request, 'application_secret:edit', given);
         let secretId = '';
         await commands.application(request, applicationId, (state) => {
-          secretId = secretIdOf(state, token);
+          secretId = secretIdOf(state, named);
           return [{ type: 'RenameApplicationSecret', data: { applicationId, secretId, name } }];
         });
         const found = await findApplicationSecret(pool, applicationId, secretId);
         if (!found) throw unknownSecret();
-        return { name, token, created_at: found.createdAt.toISOString(), deleted_at: null };
+        const token = (await vault.open([secretId])).get(secretId) ?? '';
+        return { secret_id: secretId, name, token, created_at: found.createdAt.toISOString(), deleted_at: null };
       },
     );
 

@@ -1,26 +1,22 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { eventDecider } from '../../domain/event/decider.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { listEventsAsOf } from '../../projections/event/as-of.ts';
 import { listEvents } from '../../projections/event/queries.ts';
 import { findPayloads } from '../../worklist/payload.ts';
-import { createDeliveryCommands } from '../delivery/commands.ts';
 import { DELIVERY_STATUSES, Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';
 import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
-import { text, uuid } from '../http/strings.ts';
+import { entries, text, uuid } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
-import { applicationFor, metadataOf } from '../scope.ts';
+import { applicationFor } from '../scope.ts';
+import { createReplays, REPLAYED_EVENTS_MAX } from './replay.ts';
 import { Event, EventWithPayload, readEvent, viewIngested, viewRecord } from './view.ts';
-
-/** Deliveries that one replay schedules at the same time. */
-const REPLAYS_AT_ONCE = 50;
 
 const EventParams = z.object({ event_id: uuid() });
 const label = () => text(3, 101).refine((pair) => pair.includes(':'), 'must read key:value');
@@ -40,6 +36,36 @@ const ReplayBody = z
   .object({ application_id: uuid().optional().describe('May be left out with the secret of an application.') })
   .nullish();
 
+const Replayed = z.object({
+  replayed: z.int().describe('Deliveries that were started again or anew.'),
+  skipped: z.int().describe('Their subscription is disabled or deleted, or the payload is no longer kept.'),
+});
+const ReplayedMany = Replayed.extend({ has_more: z.boolean().describe('True when more match than were replayed.') });
+const ReplaySelectionBody = z.object({
+  application_id: uuid().optional().describe('May be left out with the secret of an application.'),
+  filter: z.object({
+    event_type: text(1, 200).optional(),
+    labels: entries('labels', 0).optional().describe('An event must carry all of these with equal values.'),
+    from: instantQuery().optional().describe('Received then or later.'),
+    to: instantQuery().optional().describe('Received before.'),
+    delivery_status: z.enum(DELIVERY_STATUSES).optional().describe('With at least one delivery that stands so.'),
+  }),
+  subscription_id: uuid().optional().describe('Only to this subscription.'),
+});
+const Preview = z.object({
+  events: z.int().describe(`Counting stops at ${REPLAYED_EVENTS_MAX}.`),
+  is_exact: z.boolean().describe('False when more may match.'),
+  deliveries: z.int().describe('Requests it would make.'),
+  by_subscription: z.array(z.object({ subscription_id: z.string(), deliveries: z.int() })),
+});
+
+/** Throws InvalidDateRange. */
+const selectionOf = ({ filter, subscription_id: subscriptionId }: z.output<typeof ReplaySelectionBody>) => {
+  const { event_type: eventType, labels, from, to, delivery_status: status } = filter;
+  if (from && to && from > to) throw new Problem('InvalidDateRange', '`from` is later than `to`.');
+  return { filter: { eventType, labels, from, to, status }, subscriptionId };
+};
+
 const labelsOf = (given: string | readonly string[] | undefined): Record<string, string> | undefined => {
   if (given === undefined) return undefined;
   const pairs = typeof given === 'string' ? [given] : given;
@@ -50,8 +76,8 @@ const labelsOf = (given: string | readonly string[] | undefined): Record<string,
 export const eventRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, configuration, partitions, handle, now } = deps;
-    const deliveries = createDeliveryCommands(deps);
+    const { pool, config, partitions } = deps;
+    const replays = createReplays(deps);
 
     const payloadOf = async (event: { applicationId: string; eventId: string; receivedAt: string }) => {
       const { applicationId, eventId, receivedAt } = event;
@@ -152,47 +178,67 @@ export const eventRoutes =
           tag: 'Events',
           summary: 'Replay an event',
           description:
-            'Every subscription that matches it now is sent it again, those that never had it included; an attempt that is waiting becomes due.',
+            'Every subscription that matches it now is sent it again, those that never had it included; an attempt that is waiting becomes due. With `Prefer: return=representation` the answer says how many.',
           problems: ['PayloadGone'],
         },
-        { params: EventParams, body: ReplayBody, response: { 204: NoContent } },
+        { params: EventParams, body: ReplayBody, response: { 200: Replayed, 204: NoContent } },
       ),
       async (request, reply) => {
         const { params, body } = request;
         const { applicationId } = await applicationFor(pool, request, 'event:replay', body?.application_id);
-        const event = await readEvent(deps, applicationId, params.event_id);
-        const { eventId, organizationId } = event;
-        if (!(await payloadOf(event)))
-          throw new Problem('PayloadGone', `The payload of event ${eventId} is no longer kept; ingest it anew.`);
-        const current = await configuration.freshApplication(applicationId);
-        const matched = current?.routes.match(event) ?? [];
-        let replayed = 0;
-        for (let at = 0; at < matched.length; at += REPLAYS_AT_ONCE) {
-          const done = await Promise.all(
-            matched
-              .slice(at, at + REPLAYS_AT_ONCE)
-              .map(({ subscriptionId }) => deliveries.replayIfActive(request, event, subscriptionId)),
-          );
-          replayed += done.filter(Boolean).length;
-        }
-        // Last: it tells how many there are, and a replay that breaks off is asked for again.
-        await handle(
-          eventDecider,
-          { streamId: `event:${applicationId}:${eventId}`, partition: partitionOf(applicationId, partitions) },
-          {
-            type: 'ReplayEvent',
-            data: {
-              applicationId,
-              organizationId,
-              eventId,
-              configurationPosition: current?.configurationPosition ?? 0,
-              deliveries: replayed,
-            },
-            metadata: { now: now() },
-          },
-          metadataOf(request, eventId),
-        );
-        return reply.code(204).send(null);
+        const done = await replays.one(request, await readEvent(deps, applicationId, params.event_id));
+        if (request.headers.prefer !== 'return=representation') return reply.code(204).send(null);
+        return reply.header('preference-applied', 'return=representation').send(done);
+      },
+    );
+
+    app.post(
+      '/event_replays',
+      operation(
+        {
+          id: 'replayEvents',
+          tag: 'Events',
+          summary: 'Replay all events that match, oldest first',
+          description: `At most ${REPLAYED_EVENTS_MAX} of them. \`expected\` is how many the preview counted; when others match by now, nothing is replayed.`,
+          problems: ['InvalidDateRange', 'NotFound', 'ReplayCountDiffers'],
+        },
+        {
+          body: ReplaySelectionBody.extend({ expected: z.int().min(0).max(REPLAYED_EVENTS_MAX) }),
+          response: { 200: ReplayedMany },
+        },
+      ),
+      async (request) => {
+        const { body } = request;
+        const { applicationId } = await applicationFor(pool, request, 'event:replay', body.application_id);
+        const { hasMore, ...done } = await replays.many(request, applicationId, selectionOf(body), body.expected);
+        return { ...done, has_more: hasMore };
+      },
+    );
+
+    app.post(
+      '/event_replays/preview',
+      operation(
+        {
+          id: 'previewReplay',
+          tag: 'Events',
+          summary: 'Say what a replay would send',
+          problems: ['InvalidDateRange', 'NotFound'],
+        },
+        { body: ReplaySelectionBody, response: { 200: Preview } },
+      ),
+      async (request) => {
+        const { body } = request;
+        const { applicationId } = await applicationFor(pool, request, 'event:list', body.application_id);
+        const { events, deliveries, bySubscription } = await replays.preview(applicationId, selectionOf(body));
+        return {
+          events: events.value,
+          is_exact: events.isExact,
+          deliveries,
+          by_subscription: bySubscription.map((share) => ({
+            subscription_id: share.subscriptionId,
+            deliveries: share.deliveries,
+          })),
+        };
       },
     );
   };

@@ -68,11 +68,13 @@ export const readEvent = async (
   return first.data;
 };
 
+type EventKey = { readonly applicationId: string; readonly eventId: string };
+
 /** Many events from their streams in one statement, by `<application id>:<event id>`; unknown ones are missing. */
-export const readEvents = async (
+export const readIngested = async (
   { reader, partitions }: Pick<ApiDeps, 'reader' | 'partitions'>,
-  keys: readonly { readonly applicationId: string; readonly eventId: string }[],
-): Promise<Map<string, EventRecord>> => {
+  keys: readonly EventKey[],
+): Promise<Map<string, { readonly event: IngestedEvent; readonly position: number }>> => {
   const recorded = await reader.readStreams(
     keys.map(({ applicationId, eventId }) => ({
       streamId: `event:${applicationId}:${eventId}`,
@@ -83,11 +85,18 @@ export const readEvents = async (
     recorded.flatMap((at) => {
       const { type, data } = at as unknown as EventEvent;
       return type === 'EventIngested'
-        ? [[`${data.applicationId}:${data.eventId}`, recordOf(data, at.position)] as const]
+        ? [[`${data.applicationId}:${data.eventId}`, { event: data, position: at.position }] as const]
         : [];
     }),
   );
 };
+
+/** The same, as lists have them. */
+export const readEvents = async (
+  deps: Pick<ApiDeps, 'reader' | 'partitions'>,
+  keys: readonly EventKey[],
+): Promise<Map<string, EventRecord>> =>
+  new Map([...(await readIngested(deps, keys))].map(([key, { event, position }]) => [key, recordOf(event, position)]));
 
 const recordOf = (event: IngestedEvent, position: number): EventRecord => ({
   ...event,

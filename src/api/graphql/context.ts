@@ -21,6 +21,8 @@ export type Context = {
   /** The instant at which the operation began: what waits and what is due are told by it. */
   readonly at: Date;
   readonly now: Moment;
+  /** Now, with nothing remembered of what was read before: for what a command has just changed. */
+  readonly fresh: () => Moment;
   /** The same, or a moment of the past. */
   readonly momentOf: (asOf: string | null | undefined) => Moment | Promise<Moment>;
 };
@@ -32,13 +34,17 @@ export const see = <R extends object>(moment: Moment, record: R): Seen<R> => ({ 
 
 export const createContext = (deps: ApiDeps, request: FastifyRequest): Context => {
   const at = deps.now();
-  const reads = createReads(deps, at);
-  const now: Moment = { cut: null, reads, loaders: createLoaders(deps, reads) };
+  const fresh = (): Moment => {
+    const reads = createReads(deps, deps.now());
+    return { cut: null, reads, loaders: createLoaders(deps, reads) };
+  };
+  const now = fresh();
   return {
     request,
     deps,
     at,
     now,
+    fresh,
     momentOf: (asOf) => {
       if (asOf === null || asOf === undefined) return now;
       throw missing('asOf');

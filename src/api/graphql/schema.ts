@@ -19,6 +19,7 @@ import { eventTypeFields } from './event-type.ts';
 import { instanceFields } from './instance.ts';
 import { missingFields } from './missing.ts';
 import { organizationFields } from './organization.ts';
+import { previewFields } from './preview.ts';
 import { requestAttemptFields } from './request-attempt.ts';
 import { SCALARS } from './scalars.ts';
 import { subscriptionFields } from './subscription.ts';
@@ -33,6 +34,7 @@ const FIELDS: readonly Fields[] = [
   instanceFields,
   organizationFields,
   applicationFields,
+  previewFields,
   eventFields,
   eventTypeFields,
   deliveryFields,

@@ -17,6 +17,7 @@ import type {
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
 import { addPayload } from '../../worklist/payload.ts';
 import { addPending, type PendingDelivery } from '../../worklist/pending-delivery.ts';
+import { Problem } from '../problems.ts';
 
 /** What a producer asks for, validated and authenticated. */
 export type IngestRequest = {
@@ -34,6 +35,8 @@ export type IngestRequest = {
   readonly applicationSecretId: string | undefined;
   readonly requestId: string;
   readonly ip: string;
+  /** A test: owed to this subscription alone, whether it matches or not. */
+  readonly onlySubscriptionId?: string;
 };
 
 export type Ingested = {
@@ -44,9 +47,6 @@ export type Ingested = {
   readonly isRepeat: boolean;
   readonly deliveries: number;
 };
-
-/** The application secret was deleted while the request was under way. */
-export class SecretRevoked extends Error {}
 
 /** Routings of one event that may be overtaken by changes of the configuration. */
 const ROUTINGS_MAX = 50;
@@ -71,7 +71,8 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
   const configurationFor = async (request: IngestRequest): Promise<ApplicationConfiguration> => {
     const accepts = (found: ApplicationConfiguration | undefined): found is ApplicationConfiguration =>
       found?.eventTypes.has(request.eventType) === true &&
-      (request.applicationSecretId === undefined || found.secretIds.has(request.applicationSecretId));
+      (request.applicationSecretId === undefined || found.secretIds.has(request.applicationSecretId)) &&
+      (request.onlySubscriptionId === undefined || found.enabledIds.has(request.onlySubscriptionId));
     const cached = await configuration.application(request.applicationId);
     if (accepts(cached)) return cached;
     const fresh = await configuration.freshApplication(request.applicationId);
@@ -81,11 +82,16 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
         `There is no application ${request.applicationId}; check the id, or create it first.`,
       );
     if (request.applicationSecretId !== undefined && !fresh.secretIds.has(request.applicationSecretId))
-      throw new SecretRevoked();
+      throw new Problem('AuthInvalidApplicationSecret', 'The application secret was deleted.');
     if (!fresh.eventTypes.has(request.eventType))
       throw new DomainError(
         'EventTypeDoesNotExist',
         `Application ${request.applicationId} has no active event type ${request.eventType}; create it with POST /api/v1/event_types first.`,
+      );
+    if (request.onlySubscriptionId !== undefined && !fresh.enabledIds.has(request.onlySubscriptionId))
+      throw new Problem(
+        'SubscriptionInactive',
+        `Subscription ${request.onlySubscriptionId} is disabled or deleted; enable it first.`,
       );
     return fresh;
   };
@@ -122,7 +128,9 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
       const receivedAt = now();
       const eventId = request.eventId ?? uuidv7(receivedAt.getTime());
       const streamId = `event:${request.applicationId}:${eventId}`;
-      const matched = routedWith.routes.match(request);
+      const { onlySubscriptionId } = request;
+      const matched =
+        onlySubscriptionId === undefined ? routedWith.routes.match(request) : [{ subscriptionId: onlySubscriptionId }];
       const event: IngestedEvent = {
         ...contentOf(request, eventId, payloadSha256),
         organizationId: routedWith.organizationId,
@@ -166,11 +174,12 @@ const contentOf = (request: IngestRequest, eventId: string, payloadSha256: strin
   ip: request.ip,
 });
 
+type Recipient = Pick<SubscriptionConfiguration, 'subscriptionId'>;
 type Routed = {
   readonly request: IngestRequest;
   readonly event: IngestedEvent;
   readonly routedWith: ApplicationConfiguration;
-  readonly matched: readonly SubscriptionConfiguration[];
+  readonly matched: readonly Recipient[];
   readonly streamId: string;
   readonly partition: number;
   readonly partitions: number;
@@ -214,7 +223,7 @@ const appendOf = ({ request, event, routedWith, matched, streamId, partition, pa
 /** The delivery that a freshly ingested event owes one subscription, with its first attempt due at once. */
 const firstAttempt = (
   event: IngestedEvent,
-  subscription: SubscriptionConfiguration,
+  subscription: Recipient,
   partitions: number,
   body: Buffer,
 ): { stream: StreamAppend; write: Write } => {

@@ -9,9 +9,9 @@ import { toProblem } from '../http/errors.ts';
 import { operation } from '../http/operation.ts';
 import { entries, text, uuid } from '../http/strings.ts';
 import { validate } from '../http/validation.ts';
-import { invalidField, Problem, problemDocument } from '../problems.ts';
+import { invalidField, type Problem, problemDocument } from '../problems.ts';
 import { applicationIdOf } from '../scope.ts';
-import { type Ingested, type IngestRequest, SecretRevoked } from './ingest.ts';
+import type { Ingested, IngestRequest } from './ingest.ts';
 import { rawElements, rawMember } from './raw-values.ts';
 
 /** Of the body of a single event, unless the largest payload asks for more. */
@@ -117,8 +117,6 @@ export const ingestRoutes =
         return ingested;
       } catch (error) {
         onIngested('refused');
-        if (error instanceof SecretRevoked)
-          throw new Problem('AuthInvalidApplicationSecret', 'The application secret was deleted.', { cause: error });
         throw error;
       }
     };

@@ -38,7 +38,13 @@ const EventTypes = z
   })
   .describe('Names of event types, or patterns: `*` stands for one part, a closing `**` for all that remain.');
 
-const HttpTarget = (rules: TargetRules, signatureHeader: string) =>
+/** `Value` is what a header may have: text, and on a replacement null, which keeps the value that is there. */
+const HttpTarget = <Value extends z.ZodType<string | null>>(
+  rules: TargetRules,
+  signatureHeader: string,
+  value: Value,
+  keeping: string,
+) =>
   z.object({
     type: z.literal('http'),
     method: z
@@ -64,13 +70,13 @@ const HttpTarget = (rules: TargetRules, signatureHeader: string) =>
       })
       .describe('Absolute. What it resolves to is vetted again before each request.'),
     headers: z
-      .record(z.string(), z.string())
+      .record(z.string(), value)
       .superRefine((headers, context) => {
         const fault = findHeaderFault(headers, signatureHeader);
         if (fault) context.addIssue(hook0Issue(fault.code, fault.message, fault.params));
       })
       .default({})
-      .describe('Sent with each request and covered by the signature. Kept encrypted.'),
+      .describe(`Sent with each request and covered by the signature. Kept encrypted.${keeping}`),
   });
 
 const RetrySchedule = text(1, 1_000).superRefine((schedule, context) => {
@@ -82,7 +88,7 @@ const RetrySchedule = text(1, 1_000).superRefine((schedule, context) => {
   }
 });
 
-export const subscriptionBody = (rules: TargetRules, signatureHeader: string) =>
+const bodyWith = <Target extends z.ZodType>(target: Target) =>
   z.object({
     application_id: uuid().optional().describe('May be left out with the secret of an application.'),
     is_enabled: z.boolean(),
@@ -94,7 +100,7 @@ export const subscriptionBody = (rules: TargetRules, signatureHeader: string) =>
       .describe('An event must carry all of these with equal values; `{}` selects every event.'),
     label_key: text(1, 50).nullish().describe('With `label_value` the older form of `labels`.'),
     label_value: text(1, 50).nullish(),
-    target: HttpTarget(rules, signatureHeader),
+    target,
     dedicated_workers: z.array(text(1, 100)).max(20).nullish(),
     retry_schedule: RetrySchedule.nullish().describe(
       'Delays before retries: `exponential(first, factor, longest, retries)` or a list such as `3s,10s,30m,10h×17`.',
@@ -102,7 +108,14 @@ export const subscriptionBody = (rules: TargetRules, signatureHeader: string) =>
     concurrency_max: z.int().min(1).max(CONCURRENCY_MAX).nullish().describe('Requests in flight at once, at most.'),
     sign_ed25519: z.boolean().nullish().describe('Adds a `v1a` signature that verifies with the public key.'),
   });
-export type SubscriptionBody = z.output<ReturnType<typeof subscriptionBody>>;
+
+/** What creates a subscription. */
+export const subscriptionBody = (rules: TargetRules, signatureHeader: string) =>
+  bodyWith(HttpTarget(rules, signatureHeader, z.string(), ''));
+/** What replaces one: a header may keep the value that it has. */
+export const replacementBody = (rules: TargetRules, signatureHeader: string) =>
+  bodyWith(HttpTarget(rules, signatureHeader, z.string().nullable(), ' With null a header keeps the value it has.'));
+export type SubscriptionBody = z.output<ReturnType<typeof replacementBody>>;
 
 /** The labels in whichever of the two forms they are given; both may be, when they say the same. */
 export const labelsOf = ({ labels, label_key: key, label_value: value }: SubscriptionBody): Record<string, string> => {

@@ -32,7 +32,7 @@ export type HeaderFinding = {
 
 /** What is wrong with the headers a subscription wants to send; undefined when nothing is. Values are not repeated. */
 export const findHeaderFault = (
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string | null>>,
   signatureHeader: string,
 ): HeaderFinding | undefined => {
   const names = Object.keys(headers);

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
+import { TEST_METADATA } from '../../domain/event/test-event.ts';
 import { sameJson } from '../../domain/same-json.ts';
 import type { SubscriptionSettings } from '../../domain/subscription/events.ts';
 import { addressRules } from '../../domain/target/address.ts';
@@ -13,15 +14,20 @@ import {
   listSubscriptions,
   type SubscriptionRecord,
 } from '../../projections/configuration/queries.ts';
+import { authorize } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
+import { readDelivery } from '../delivery/history.ts';
+import { Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';
 import { ApplicationQuery, AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
-import { uuid } from '../http/strings.ts';
+import { text, uuid } from '../http/strings.ts';
+import { invalidField } from '../problems.ts';
 import { applicationFor, subscriptionFor } from '../scope.ts';
-import { labelsOf, type SubscriptionBody, subscriptionBody } from './body.ts';
+import { labelsOf, replacementBody, type SubscriptionBody, subscriptionBody } from './body.ts';
+import { createSendTestEvent } from './test-event.ts';
 import { openHeaders, SEALED, Subscription, viewSubscriptions } from './view.ts';
 
 const OVERLAP_SECONDS = 86_400;
@@ -30,6 +36,15 @@ const OVERLAP_SECONDS_MAX = 30 * 86_400;
 const PAST_SECRETS = 'With `as_of`, secrets and the values of headers are empty: the past shows none.';
 
 const SubscriptionParams = z.object({ subscription_id: uuid() });
+const EnabledBody = z.object({ is_enabled: z.boolean() });
+const TestBody = z
+  .object({
+    event_type: text(1, 200)
+      .optional()
+      .describe('One that the application has; the first that the subscription names when it is left out.'),
+    payload: z.string().optional().describe('JSON text; a small sample when it is left out.'),
+  })
+  .nullish();
 const RotateBody = z
   .object({
     application_id: uuid().optional(),
@@ -42,16 +57,32 @@ const RotateBody = z
   })
   .nullish();
 
+/** Header values with those that are to be kept put in; throws a Validation problem for one that is not there. */
+const keptHeaders = (
+  given: Readonly<Record<string, string | null>>,
+  present: Readonly<Record<string, string>>,
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const kept = value ?? (Object.hasOwn(present, name) ? present[name] : undefined);
+      if (kept === undefined)
+        throw invalidField('target.headers', 'subscription-target-http-headers-value', `${name} has no value to keep`);
+      return [name, kept];
+    }),
+  );
+
 export const subscriptionRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, vault, configuration, publicKeys, now } = deps;
+    const { pool, config, vault, configuration, publicKeys, reader, now } = deps;
     const commands = createCommands(deps);
+    const sendTestEvent = createSendTestEvent(deps);
     const rules = {
       addresses: addressRules({ allowCidrs: config.allowTargetCidrs }),
       allowHttp: config.allowHttpTargets,
     };
     const Body = subscriptionBody(rules, config.signatureHeader);
+    const Replacement = replacementBody(rules, config.signatureHeader);
     const publicKey = publicKeys[0]?.whpk ?? '';
 
     const view = async (record: SubscriptionRecord): Promise<Subscription> => {
@@ -83,14 +114,16 @@ export const subscriptionRoutes =
       organizationId: string,
       before: SubscriptionRecord | undefined,
     ): Promise<{ settings: SubscriptionSettings; writes: Write[] }> => {
-      const { headers, ...target } = body.target;
-      const headerNames = Object.keys(headers);
+      const { headers: given, ...target } = body.target;
+      const headerNames = Object.keys(given);
       const sealedBefore = before?.settings.target.sealedHeadersId ?? null;
       let sealedHeadersId: string | null = null;
       const writes: Write[] = [];
       if (headerNames.length > 0) {
         const opened = sealedBefore === null ? new Map<string, string>() : await vault.open([sealedBefore]);
-        const isSame = before && opened.size > 0 && sameJson(openHeaders(before.settings, opened), headers);
+        const present = before && opened.size > 0 ? openHeaders(before.settings, opened) : {};
+        const headers = keptHeaders(given, present);
+        const isSame = before && opened.size > 0 && sameJson(present, headers);
         sealedHeadersId = isSame ? sealedBefore : randomUUID();
         if (sealedHeadersId !== null && !isSame)
           writes.push(await vault.seal({ organizationId, sealedId: sealedHeadersId, plain: JSON.stringify(headers) }));
@@ -217,7 +250,7 @@ export const subscriptionRoutes =
             'Sets everything; what is left out is empty then. Disabling cancels what is still owed, and enabling does not bring it back.',
           problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'UnauthorizedWorkers'],
         },
-        { params: SubscriptionParams, body: Body, response: { 200: Subscription } },
+        { params: SubscriptionParams, body: Replacement, response: { 200: Subscription } },
       ),
       async (request) => {
         const { params, body } = request;
@@ -238,6 +271,32 @@ export const subscriptionRoutes =
           request,
           { type: 'ReplaceSubscription', data: { subscriptionId, applicationId, organizationId, settings } },
           writes,
+        );
+        return viewNow(subscriptionId);
+      },
+    );
+
+    app.patch(
+      '/subscriptions/:subscription_id',
+      operation(
+        {
+          id: 'setSubscriptionEnabled',
+          tag: 'Subscriptions',
+          summary: 'Enable or disable a subscription',
+          description: 'Disabling cancels what is still owed, and enabling does not bring it back.',
+        },
+        { params: SubscriptionParams, body: EnabledBody, response: { 200: Subscription } },
+      ),
+      async (request) => {
+        const { params, body } = request;
+        const found = await subscriptionFor(pool, request, 'subscription:edit', params.subscription_id, undefined);
+        const { subscriptionId, applicationId, organizationId } = found;
+        const ids = { subscriptionId, applicationId, organizationId };
+        await commands.subscription(
+          request,
+          body.is_enabled
+            ? { type: 'EnableSubscription', data: ids }
+            : { type: 'DisableSubscription', data: { ...ids, reason: 'request' } },
         );
         return viewNow(subscriptionId);
       },
@@ -269,6 +328,31 @@ export const subscriptionRoutes =
           data: { subscriptionId, applicationId, organizationId },
         });
         return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      '/subscriptions/:subscription_id/test',
+      operation(
+        {
+          id: 'sendTestEvent',
+          tag: 'Subscriptions',
+          summary: 'Send a test event to one subscription',
+          description: `Whether it would match or not, signed like any other. Its metadata names the subscription as \`${TEST_METADATA}\`.`,
+          problems: ['EventInvalidJsonPayload', 'EventTypeDoesNotExist', 'SubscriptionInactive'],
+        },
+        { params: SubscriptionParams, body: TestBody, response: { 201: Delivery } },
+      ),
+      async (request, reply) => {
+        const { params, body } = request;
+        const found = await subscriptionFor(pool, request, 'subscription:get', params.subscription_id, undefined);
+        const { applicationId, organizationId } = found;
+        authorize(request.principal, 'event:ingest', { applicationId, organizationId });
+        const deliveryId = await sendTestEvent(request, found, {
+          eventType: body?.event_type,
+          payload: body?.payload,
+        });
+        return reply.code(201).send(viewDelivery((await readDelivery(reader, deliveryId)).delivery));
       },
     );
 

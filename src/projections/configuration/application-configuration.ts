@@ -27,6 +27,8 @@ export type ApplicationConfiguration = {
   readonly eventTypes: ReadonlySet<string>;
   /** Ids of the application secrets that open doors. */
   readonly secretIds: ReadonlySet<string>;
+  /** Ids of the subscriptions that are enabled. */
+  readonly enabledIds: ReadonlySet<string>;
   readonly routes: Matcher<SubscriptionConfiguration>;
 };
 
@@ -99,6 +101,7 @@ export const loadApplicationConfiguration = async (
     configurationPosition: row.configuration_position,
     eventTypes: new Set(row.event_types),
     secretIds: new Set(row.secret_ids),
+    enabledIds: new Set(row.subscriptions.flatMap((of) => (of.is_enabled ? [of.subscription_id] : []))),
     routes: compileRoutes(row.subscriptions.map(toSubscriptionConfiguration)),
   };
 };

@@ -156,6 +156,42 @@ export const listEvents = async (
 export const countEvents = (db: Queryable, applicationId: string, filter: EventFilter, limit: number): Promise<Count> =>
   readCount(db, COUNT_EVENTS, filterValues(applicationId, filter, null, limit));
 
+/** Events that a search for those to replay looks at. */
+const REPLAY_SCAN_MAX = 50_000;
+const LIST_TO_REPLAY = `
+  WITH event AS MATERIALIZED (
+    SELECT application_id, event_id, event_type, labels, metadata, received_at, position
+    FROM event WHERE ${EVENTS.range}
+    ORDER BY position
+    LIMIT CASE WHEN ${EVENTS.isFiltered}::boolean THEN ${REPLAY_SCAN_MAX} ELSE ${EVENTS.limit}::int END)
+  SELECT looked.number AS looked, found.*
+  FROM (SELECT count(*)::int AS number FROM event) AS looked
+  LEFT JOIN LATERAL (
+    SELECT event_id, event_type, labels, metadata, received_at FROM event
+    WHERE ${EVENTS.filter}
+    ORDER BY position
+    LIMIT ${EVENTS.limit}) AS found ON true`;
+
+/** What routing an event again takes. */
+export type FoundEvent = Pick<EventRecord, 'eventId' | 'eventType' | 'labels' | 'metadata' | 'receivedAt'>;
+
+/** Events that match, oldest first. `isComplete` is false when there may be more than were looked at. */
+export const listEventsToReplay = async (
+  db: Queryable,
+  applicationId: string,
+  filter: EventFilter,
+  limit: number,
+): Promise<{ readonly events: readonly FoundEvent[]; readonly isComplete: boolean }> => {
+  const { rows } = await db.query<Omit<EventRow, 'event_id'> & { event_id: string | null; looked: number }>(
+    LIST_TO_REPLAY,
+    filterValues(applicationId, filter, null, limit),
+  );
+  const events = rows.flatMap(({ event_id: eventId, event_type: eventType, labels, metadata, received_at }) =>
+    eventId === null ? [] : [{ eventId, eventType, labels, metadata, receivedAt: received_at }],
+  );
+  return { events, isComplete: (rows[0]?.looked ?? 0) < REPLAY_SCAN_MAX };
+};
+
 const COUNT_ALL = 'SELECT count(*)::float8 AS count FROM event WHERE application_id = $1';
 
 /** Every event of an application. */

@@ -54,13 +54,13 @@ describe('a query', () => {
     const query = `query ($id: UUID!) { application(id: $id) {
       id name asOf { text } organization { id name applications { nodes { id } } }
       counts { events succeeded attemptsSucceeded subscriptions eventTypes }
-      events { nodes {
+      events(first: 2) { nodes {
         id eventType payload payloadBytes labels occurredAt receivedAt ip deliveryCount position { text }
         deliveries { id status attemptCount dueAt subscription { id description } event { id }
           attempts { attemptNumber status httpStatus timings { totalMs } response { headers body bodyBytes isTruncated }
             request { method url headers } delivery { id } } } }
         pageInfo { hasNextPage endCursor } totalCount { value isExact } }
-      deliveries(filter: { status: SUCCEEDED }) { nodes { id event { id payload } } totalCount { value } }
+      deliveries(first: 2, filter: { status: SUCCEEDED }) { nodes { id event { id payload } } totalCount { value } }
       requestAttempts { nodes { id status subscription { id } } }
       subscriptions { nodes { id target { method url headerNames } position { text } } totalCount { value isExact } }
       eventTypes { nodes { name subscriptions { id } } }

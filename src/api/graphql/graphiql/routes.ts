@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import type { FastifyPluginAsync } from 'fastify';
+import { Problem } from '../../problems.ts';
+
+/** Scripts and styles of our own files, and nothing from elsewhere; what React sets on elements by itself needs no leave. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const HTML = 'text/html; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
+
+const own = (name: string): URL => new URL(name, import.meta.url);
+/** The built files of packages that are there for development alone. */
+const packaged = (path: string): URL => new URL(`../../../../node_modules/${path}`, import.meta.url);
+
+const FILES: readonly (readonly [path: string, type: string, file: URL])[] = [
+  ['/graphiql', HTML, own('index.html')],
+  ['/graphiql/start.js', SCRIPT, own('start.js')],
+  ['/graphiql/start.css', CSS, own('start.css')],
+  ['/graphiql/graphiql.js', SCRIPT, packaged('graphiql/graphiql.min.js')],
+  ['/graphiql/graphiql.css', CSS, packaged('graphiql/graphiql.min.css')],
+  ['/graphiql/react.js', SCRIPT, packaged('react/umd/react.production.min.js')],
+  ['/graphiql/react-dom.js', SCRIPT, packaged('react-dom/umd/react-dom.production.min.js')],
+];
+
+const bytesOf = async (file: URL): Promise<Buffer> => {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new Problem('RouteNotFound', 'GraphiQL is not installed here; it comes with the development dependencies.', {
+      cause: error,
+    });
+  }
+};
+
+/** A page to try queries with. It needs no token by itself: whoever uses it types one in. */
+export const graphiqlRoutes: FastifyPluginAsync = async (app) => {
+  for (const [path, type, file] of FILES)
+    app.get(path, async (_request, reply) => {
+      const bytes = await bytesOf(file);
+      return reply
+        .headers({ 'content-type': type, 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
+        .send(bytes);
+    });
+};
