@@ -249,6 +249,36 @@ try {
     await remembering.close();
   }
 
+  if (wants('watched')) {
+    const watchers = 200;
+    const { child, port, tenant } = await startProduct();
+    const request = ingestRequest(tenant);
+    const ingest = () =>
+      measured(child, async () => {
+        const load = await generateLoad({ host: '127.0.0.1', port, connections, seconds, request: () => request });
+        return { events: load.requests, load };
+      });
+    await generateLoad({ host: '127.0.0.1', port, connections, seconds: 1.5, request: () => request });
+    const before = await ingest();
+    const watching = await startChild(new URL('./subjects/watchers.ts', import.meta.url), {
+      BENCH_URL: `ws://127.0.0.1:${port}/graphql`,
+      BENCH_TOKEN: tenant.secret,
+      BENCH_APPLICATION: tenant.applicationId,
+      BENCH_WATCHERS: String(watchers),
+    });
+    const after = await ingest();
+    await watching.stop();
+    report(`ingest, ${watchers} watching`, {
+      'events/s': round(after.load.perSecond),
+      'of that before': round(after.load.perSecond / before.load.perSecond, 2),
+      ...latency(after.load),
+      ...after.costs,
+      'node before': before.costs['node us/event'] ?? 0,
+      'RSS MiB': round(memoryOf(child.pid)),
+    });
+    await child.stop();
+  }
+
   if (wants('waiting')) {
     const waiting = options.short ? 5_000 : 100_000;
     const { child, port, tenant, api } = await startProduct({ POSTHORN_RETRY_SCHEDULE: '1h,10h' });

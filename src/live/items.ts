@@ -148,8 +148,7 @@ const deadLetterItem = (event: Of<DeliveryEvent>): DeadLetterItem | undefined =>
   return { ...placeOf(event), deliveryId, eventId, subscriptionId, reason, attemptCount: attempts };
 };
 
-const eventItem = (event: Of<EventEvent>): EventItem | undefined => {
-  if (event.type !== 'EventIngested') return undefined;
+const eventItem = (event: Of<Extract<EventEvent, { type: 'EventIngested' }>>): EventItem => {
   const { eventId: id, eventType, labels, payloadBytes, deliveries } = event.data;
   return { ...placeOf(event), id, eventType, labels, payloadBytes, deliveryCount: deliveries };
 };
@@ -161,7 +160,6 @@ const domainEventItem = (event: RecordedEvent): DomainEventItem => {
 
 export const isAboutDelivery = ({ streamId }: Pick<RecordedEvent, 'streamId'>): boolean =>
   streamId.startsWith('delivery:');
-const isAboutEvent = ({ streamId }: RecordedEvent): boolean => streamId.startsWith('event:');
 
 const oneOf = <T>(wanted: readonly T[] | undefined, value: T | null): boolean =>
   wanted === undefined || (value !== null && wanted.includes(value));
@@ -170,51 +168,47 @@ const equals = (wanted: string | undefined, value: string): boolean => wanted ==
 /** What a domain event is to those who watch a kind of item through a filter; undefined when it is nothing to them. */
 export type ToItem = (event: RecordedEvent, factsOf: FactsOf) => LiveItem | undefined;
 
-const matching = <Item>(item: Item | undefined, matches: (item: Item) => boolean): Item | undefined =>
-  item !== undefined && matches(item) ? item : undefined;
-
 /** Streams tell what their domain events are: only the aggregate of that name writes to them. */
+const deliveryEvent = (event: RecordedEvent): Of<DeliveryEvent> | undefined =>
+  isAboutDelivery(event) ? (event as unknown as Of<DeliveryEvent>) : undefined;
+const ingested = (event: RecordedEvent): Of<EventEvent> | undefined =>
+  event.type === 'EventIngested' ? (event as unknown as Of<EventEvent>) : undefined;
+
+/** What costs nothing to compare comes before an item is made: most domain events are not for most readers. */
 export const toItem = (kind: Exclude<LiveKind, 'traffic'>, filter: LiveFilter): ToItem => {
   const { subscriptionId, eventId, eventTypes, attemptStatuses, deliveryStatuses, labels, types, streamId } = filter;
-  const ofDelivery = (item: AttemptItem | DeliveryItem): boolean =>
-    equals(subscriptionId, item.subscriptionId) && equals(eventId, item.eventId) && oneOf(eventTypes, item.eventType);
+  const isWanted = ({ data }: Of<DeliveryEvent>): boolean =>
+    equals(subscriptionId, data.subscriptionId) && equals(eventId, data.eventId);
   switch (kind) {
     case 'requestAttempts':
-      return (event, factsOf) =>
-        isAboutDelivery(event)
-          ? matching(
-              attemptItem(event as unknown as Of<DeliveryEvent>, factsOf),
-              (item) => ofDelivery(item) && oneOf(attemptStatuses, item.status),
-            )
-          : undefined;
+      return (recorded, factsOf) => {
+        const event = deliveryEvent(recorded);
+        const item = event && isWanted(event) ? attemptItem(event, factsOf) : undefined;
+        return item && oneOf(eventTypes, item.eventType) && oneOf(attemptStatuses, item.status) ? item : undefined;
+      };
     case 'deliveries':
-      return (event, factsOf) =>
-        isAboutDelivery(event)
-          ? matching(
-              deliveryItem(event as unknown as Of<DeliveryEvent>, factsOf),
-              (item) => ofDelivery(item) && oneOf(deliveryStatuses, item.status),
-            )
-          : undefined;
+      return (recorded, factsOf) => {
+        const event = deliveryEvent(recorded);
+        const item = event && isWanted(event) ? deliveryItem(event, factsOf) : undefined;
+        return item && oneOf(eventTypes, item.eventType) && oneOf(deliveryStatuses, item.status) ? item : undefined;
+      };
     case 'deadLetters':
-      return (event) =>
-        isAboutDelivery(event)
-          ? matching(
-              deadLetterItem(event as unknown as Of<DeliveryEvent>),
-              (item) => equals(subscriptionId, item.subscriptionId) && equals(eventId, item.eventId),
-            )
-          : undefined;
+      return (recorded) => {
+        const event = deliveryEvent(recorded);
+        return event && isWanted(event) ? deadLetterItem(event) : undefined;
+      };
     case 'events': {
       const wanted = Object.entries(labels ?? {});
-      return (event) =>
-        isAboutEvent(event)
-          ? matching(
-              eventItem(event as unknown as Of<EventEvent>),
-              (item) =>
-                equals(eventId, item.id) &&
-                oneOf(eventTypes, item.eventType) &&
-                wanted.every(([name, value]) => Object.hasOwn(item.labels, name) && item.labels[name] === value),
-            )
-          : undefined;
+      return (recorded) => {
+        const event = ingested(recorded);
+        if (event?.type !== 'EventIngested') return undefined;
+        const { data } = event;
+        const matches =
+          equals(eventId, data.eventId) &&
+          oneOf(eventTypes, data.eventType) &&
+          wanted.every(([name, value]) => Object.hasOwn(data.labels, name) && data.labels[name] === value);
+        return matches ? eventItem(event) : undefined;
+      };
     }
     case 'domainEvents':
       return (event) =>
