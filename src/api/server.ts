@@ -6,6 +6,7 @@ import { applicationRoutes } from './application/routes.ts';
 import { applicationSecretRoutes } from './application-secret/routes.ts';
 import { requireToken } from './auth/authenticate.ts';
 import { countsRoutes } from './counts/routes.ts';
+import { dashboardRoutes } from './dashboard/routes.ts';
 import { deadLetterRoutes } from './dead-letter/routes.ts';
 import { deliveryRoutes } from './delivery/routes.ts';
 import type { ApiDeps } from './deps.ts';
@@ -101,6 +102,7 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   registerJsonBody(app as never);
   await app.register(restRoutes(deps));
   registerLive(app as never, deps);
+  await app.register(dashboardRoutes);
   await app.register(graphiqlRoutes);
   await app.register(graphqlRoutes(deps, rest.on(app as never, API_PREFIX)));
   return app as unknown as FastifyInstance;
