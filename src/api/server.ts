@@ -33,6 +33,7 @@ import { operationsRoutes } from './operations/routes.ts';
 import { organizationRoutes } from './organization/routes.ts';
 import { requestAttemptRoutes } from './request-attempt/routes.ts';
 import { subscriptionRoutes } from './subscription/routes.ts';
+import { trafficRoutes } from './traffic/routes.ts';
 
 /** Hook0's framework cap; a payload of 512 KiB in base64 fits. */
 const BODY_BYTES_MAX = 2 * 1024 * 1024;
@@ -52,6 +53,7 @@ const PRIVATE = [
   deadLetterRoutes,
   requestAttemptRoutes,
   countsRoutes,
+  trafficRoutes,
   historyRoutes,
   eventHistoryRoutes,
   auditRoutes,

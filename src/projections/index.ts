@@ -4,6 +4,7 @@ import { deliveryProjection } from './delivery/projection.ts';
 import { eventProjection } from './event/projection.ts';
 import type { Projection } from './projection.ts';
 import { requestAttemptProjection } from './request-attempt/projection.ts';
+import { trafficProjection } from './traffic/projection.ts';
 
 /** Read models that follow the log. */
 export const asyncProjections: readonly Projection[] = [
@@ -11,6 +12,7 @@ export const asyncProjections: readonly Projection[] = [
   deliveryProjection,
   requestAttemptProjection,
   deadLetterProjection,
+  trafficProjection,
 ];
 
 /** All read models. */

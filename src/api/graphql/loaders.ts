@@ -2,6 +2,7 @@ import { subscriptionDecider } from '../../domain/subscription/decider.ts';
 import type { SubscriptionEvent, SubscriptionSettings } from '../../domain/subscription/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
+import type { TrafficBucket, TrafficSpan } from '../../projections/traffic/queries.ts';
 import { findKeptPayloads, findPayloads, type PayloadKey } from '../../worklist/payload.ts';
 import { findResponses, type ResponseKey } from '../../worklist/response.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -15,11 +16,14 @@ const DELIVERIES_OF_EVENTS_MAX = 10_000;
 type EventKey = { readonly applicationId: string; readonly eventId: string };
 type ReceivedEvent = EventKey & { readonly receivedAt: Date };
 type SubscriptionKey = { readonly applicationId: string; readonly subscriptionId: string };
+type TrafficKey = SubscriptionKey & { readonly span: TrafficSpan };
 
 /** The settings of a subscription at each instant at which they changed, oldest first. */
 export type SettingsHistory = readonly { readonly sinceMs: number; readonly settings: SubscriptionSettings }[];
 
 const eventKey = ({ applicationId, eventId }: EventKey): string => `${applicationId}:${eventId}`;
+const spanKey = ({ span: { from, to, buckets } }: TrafficKey): string => `${from.getTime()} ${to.getTime()} ${buckets}`;
+const trafficKey = (key: TrafficKey): string => `${key.subscriptionId} ${spanKey(key)}`;
 const itself = (id: string): string => id;
 
 /** What resolvers below lists read, each kind in one statement for all of them. */
@@ -64,12 +68,23 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
     );
   };
 
+  /** A statement for each span that is asked for, which in a list is the same for all. */
+  const traffic = async (keys: readonly TrafficKey[]): Promise<Map<string, readonly TrafficBucket[]>> => {
+    const found = new Map<string, readonly TrafficBucket[]>();
+    for (const asked of Map.groupBy(keys, spanKey).values()) {
+      const buckets = await reads.trafficOfSubscriptions(asked, (asked[0] as TrafficKey).span);
+      for (const key of asked) found.set(trafficKey(key), buckets.get(key.subscriptionId) ?? []);
+    }
+    return found;
+  };
+
   return {
     organization: createLoader(itself, reads.findOrganizations),
     application: createLoader(itself, reads.findApplications),
     subscription: createLoader(itself, reads.findSubscriptions),
     /** All that are not deleted, by application. */
     subscriptions: createLoader(itself, reads.allSubscriptions),
+    traffic: createLoader(trafficKey, traffic),
     settings: createLoader(({ subscriptionId }: SubscriptionKey) => subscriptionId, settingsHistories),
     event: createLoader(eventKey, reads.findEvents),
     /** With its attempts. */

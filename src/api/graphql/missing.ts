@@ -9,10 +9,10 @@ export const missing = (field: string): Problem =>
 const MISSING: Readonly<Record<string, readonly string[]>> = {
   Instance: ['builtInReceiverUrl'],
   Organization: ['history'],
-  Application: ['traffic', 'history', 'auditTrail'],
+  Application: ['history', 'auditTrail'],
   Event: ['routing', 'causation', 'history'],
   Delivery: ['history'],
-  Subscription: ['traffic', 'history'],
+  Subscription: ['history'],
   EventType: ['history'],
 };
 

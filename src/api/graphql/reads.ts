@@ -49,6 +49,7 @@ import {
   listRequestAttempts,
   type RequestAttemptFilter,
 } from '../../projections/request-attempt/queries.ts';
+import { type TrafficSpan, trafficOf, trafficOfSubscriptions } from '../../projections/traffic/queries.ts';
 import { readDeliveries, readDelivery } from '../delivery/history.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvents } from '../event/view.ts';
@@ -114,6 +115,13 @@ export const createReads = (deps: ApiDeps, at: Date) => {
       const { succeeded: attemptsSucceeded, failed: attemptsFailed } = attempts;
       return { events, ...states, deadLettered, attemptsSucceeded, attemptsFailed, subscriptions, eventTypes };
     },
+
+    traffic: (applicationId: string, span: TrafficSpan & { subscriptionId?: string | undefined }) =>
+      trafficOf(pool, applicationId, span),
+    trafficOfSubscriptions: (
+      subscriptions: readonly { applicationId: string; subscriptionId: string }[],
+      span: TrafficSpan,
+    ) => trafficOfSubscriptions(pool, subscriptions, span),
 
     requestAttempts: (applicationId: string, filter: Omit<RequestAttemptFilter, 'status'> & Wanted & PageRequest) =>
       listRequestAttempts(pool, applicationId, withClock(filter, at)),

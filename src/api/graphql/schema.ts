@@ -23,6 +23,7 @@ import { previewFields } from './preview.ts';
 import { requestAttemptFields } from './request-attempt.ts';
 import { SCALARS } from './scalars.ts';
 import { subscriptionFields } from './subscription.ts';
+import { trafficFields } from './traffic.ts';
 
 /** Answers one field. Which source it has follows from where it stands, and its arguments from the schema. */
 export type Resolver = (source: never, args: never, context: Context) => unknown;
@@ -41,6 +42,7 @@ const FIELDS: readonly Fields[] = [
   requestAttemptFields,
   deadLetterFields,
   subscriptionFields,
+  trafficFields,
   missingFields,
 ];
 

@@ -246,7 +246,6 @@ describe('what cannot be answered', () => {
   it.each([
     'application { history { nodes { summary } } }',
     'application { auditTrail { nodes { summary } } }',
-    'application { traffic(from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z") { total { events } } }',
     'application { events(first: 1) { nodes { routing { reason } } } }',
     'application { events(first: 1) { nodes { causation { kind } } } }',
     'application(asOf: "2026-01-01T00:00:00Z") { id }',
