@@ -38,6 +38,11 @@ const READ_STREAMS_UP_TO = `
     WHERE d.partition_no = s.partition_no AND d.stream_id = s.stream_id AND d.position <= s.up_to
     ORDER BY d.stream_version
     OFFSET 0) AS e`;
+/** Whole streams from their beginnings, but no more than so many versions of each, and so many rows of all. */
+const READ_STREAMS_WITHIN = READ_STREAMS_UP_TO.replace(
+  'd.position <= s.up_to',
+  'd.position <= s.up_to AND d.stream_version <= $4',
+).concat('\n  LIMIT $5');
 const READ_RANGES = `
   SELECT e.* FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS r (partition_no, after, up_to)
   CROSS JOIN LATERAL (
@@ -76,6 +81,11 @@ export type LogReader = {
   ): Promise<RecordedEvent[]>;
   /** Streams one after the other, each in order of version; `upTo` cuts one off behind that position of its log partition. */
   readStreams(streams: readonly { partition: number; streamId: string; upTo?: number }[]): Promise<RecordedEvent[]>;
+  /** The same, but no more than `toVersion` of each, and `limit` domain events of all of them. */
+  readStreamsWithin(
+    streams: readonly { partition: number; streamId: string; upTo?: number }[],
+    bounds: { toVersion: number; limit: number },
+  ): Promise<RecordedEvent[]>;
   /** Parts of log partitions, `after` exclusive and `upTo` inclusive, each in order of position. */
   readRanges(ranges: readonly { partition: number; after: number; upTo: number }[]): Promise<RecordedEvent[]>;
   /** 0 when the stream does not exist. */
@@ -88,6 +98,13 @@ export type LogReader = {
 };
 
 const ALL = 2 ** 31 - 1;
+
+const namesOf = (streams: readonly { partition: number; streamId: string }[]): unknown[] => [
+  arrayLiteral(streams.map(({ partition }) => partition)),
+  streams.map(({ streamId }) => streamId).join('\n'),
+];
+const endsOf = (streams: readonly { upTo?: number }[]): string =>
+  arrayLiteral(streams.map(({ upTo = Number.MAX_SAFE_INTEGER }) => upTo));
 
 export const createLogReader = ({
   db,
@@ -127,15 +144,12 @@ export const createLogReader = ({
         toVersion,
         limit,
       ]),
-    readStreams: (streams) => {
-      const named = [
-        arrayLiteral(streams.map(({ partition }) => partition)),
-        streams.map(({ streamId }) => streamId).join('\n'),
-      ];
-      if (streams.every(({ upTo }) => upTo === undefined)) return events('read_streams', READ_STREAMS, named);
-      const ends = arrayLiteral(streams.map(({ upTo = Number.MAX_SAFE_INTEGER }) => upTo));
-      return events('read_streams_up_to', READ_STREAMS_UP_TO, [...named, ends]);
-    },
+    readStreams: (streams) =>
+      streams.every(({ upTo }) => upTo === undefined)
+        ? events('read_streams', READ_STREAMS, namesOf(streams))
+        : events('read_streams_up_to', READ_STREAMS_UP_TO, [...namesOf(streams), endsOf(streams)]),
+    readStreamsWithin: (streams, { toVersion, limit }) =>
+      events('read_streams_within', READ_STREAMS_WITHIN, [...namesOf(streams), endsOf(streams), toVersion, limit]),
     readRanges: (ranges) =>
       events('read_ranges', READ_RANGES, [
         arrayLiteral(ranges.map(({ partition }) => partition)),

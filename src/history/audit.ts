@@ -1,4 +1,5 @@
 import type { LogReader } from '../eventstore/read.ts';
+import type { Cut } from '../projections/as-of/cut.ts';
 import { type AuditFilter, listAuditRecords } from '../projections/audit/queries.ts';
 import type { Page, PageRequest, Queryable } from '../projections/page.ts';
 import { describeHistory, type HistoryEntry } from './describe.ts';
@@ -11,14 +12,15 @@ export type AuditEntry = HistoryEntry & {
 
 /**
  * What was changed of an application, its secrets, event types and subscriptions, newest first. The read model says where;
- * what changed is told by the streams of the page's objects. Throws InvalidCursor.
+ * what changed is told by the streams of the page's objects. With a cut, what had been changed by then. Throws InvalidCursor.
  */
 export const listAudit = async (
   { db, reader }: { readonly db: Queryable; readonly reader: LogReader },
   applicationId: string,
   request: AuditFilter & PageRequest,
+  cut?: Cut,
 ): Promise<Page<AuditEntry>> => {
-  const { rows, nextCursor } = await listAuditRecords(db, applicationId, request);
+  const { rows, nextCursor } = await listAuditRecords(db, applicationId, request, cut);
   const newest = new Map<string, { partition: number; streamId: string; upTo: number }>();
   for (const { partition, streamId, position } of rows) {
     if (!newest.has(streamId)) newest.set(streamId, { partition, streamId, upTo: position });

@@ -2,15 +2,19 @@ import type { DomainEventMetadata } from '../domain/metadata.ts';
 import type { AnyDomainEvent } from '../domain/registry.ts';
 import type { RecordedEvent } from '../eventstore/types.ts';
 import { type Change, diff, type Json, type JsonObject } from './diff.ts';
+import { summarise } from './summary.ts';
 
 /** One domain event as a person reads it: who, when, from where, why, and what changed. */
 export type HistoryEntry = {
   readonly partition: number;
   /** In its log partition; with it, `<partition>:<position>` asks for the state as of then. */
   readonly position: number;
+  readonly streamId: string;
   /** In its stream, from 1. */
   readonly version: number;
   readonly type: string;
+  /** In a few words. */
+  readonly summary: string;
   readonly at: Date;
   readonly actor: string;
   readonly causationId: string;
@@ -31,18 +35,21 @@ export const describeHistory = (stream: readonly RecordedEvent[]): HistoryEntry[
   return stream.map((event) => {
     const before = state;
     state = apply(state, event as unknown as Recorded);
-    const { partition, position, streamVersion: version, type, recordedAtMs, metadata } = event;
+    const { partition, position, streamId, streamVersion: version, type, recordedAtMs, metadata } = event;
+    const changes = diff(before, state);
     return {
       partition,
       position,
+      streamId,
       version,
       type,
+      summary: summarise(event as unknown as Recorded, before, changes),
       at: new Date(recordedAtMs),
       actor: metadata.actor,
       causationId: metadata.causationId,
       correlationId: metadata.correlationId,
       ip: metadata.ip ?? null,
-      changes: diff(before, state),
+      changes,
     };
   });
 };

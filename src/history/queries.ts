@@ -29,6 +29,8 @@ export const ownerOf = ({ data }: RecordedEvent): Owner => ({
   applicationId: text(data.applicationId),
 });
 
+const listOf = (streamId: string): string => `history of ${streamId}`;
+
 /**
  * What happened to one object, newest first: the entries of its stream. Answers with an empty page for a stream that does
  * not exist; throws InvalidCursor.
@@ -36,18 +38,28 @@ export const ownerOf = ({ data }: RecordedEvent): Owner => ({
 export const listHistory = async (
   reader: LogReader,
   streamId: string,
-  { partition, cursor, limit }: PageRequest & { readonly partition?: number | undefined },
+  { partition, ...request }: PageRequest & { readonly partition?: number | undefined },
 ): Promise<Page<HistoryEntry>> => {
-  const list = `history of ${streamId}`;
-  const before = decodeCursor(list, 'position', cursor);
-  const size = rowsToRead(limit) - 1;
+  const before = decodeCursor(listOf(streamId), 'position', request.cursor);
   const toVersion = Math.min(HISTORY_MAX, before === null ? HISTORY_MAX : before - 1);
   const stream = await reader.readStream(streamId, {
     toVersion,
     ...(partition === undefined ? {} : { partition }),
   });
-  const entries = describeHistory(stream).toReversed();
-  const rows = entries.slice(0, size);
+  return pageOfHistory(streamId, describeHistory(stream), request);
+};
+
+/** A page of all the entries of a stream, given oldest first, told newest first; pure. Throws InvalidCursor. */
+export const pageOfHistory = (
+  streamId: string,
+  all: readonly HistoryEntry[],
+  { cursor, limit }: PageRequest,
+): Page<HistoryEntry> => {
+  const list = listOf(streamId);
+  const before = decodeCursor(list, 'position', cursor);
+  const entries = before === null ? all : all.filter(({ version }) => version < before);
+  const size = rowsToRead(limit) - 1;
+  const rows = entries.slice(-size).toReversed();
   const last = rows.at(-1);
   return { rows, nextCursor: last && entries.length > size ? encodeCursor(list, last.version) : null };
 };

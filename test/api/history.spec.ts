@@ -88,6 +88,7 @@ describe('history', () => {
     const { json, text } = await get(`/subscriptions/${subscriptions.label}/history`);
     expect(json[0]).toMatchObject({
       type: 'SubscriptionReplaced',
+      summary: 'Labels changed; description removed',
       actor: 'master',
       ip: '127.0.0.1',
       position: expect.stringMatching(/^\d+:\d+$/),

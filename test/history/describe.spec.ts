@@ -39,8 +39,10 @@ describe('the history of an object', () => {
       {
         partition: stored.partition,
         position: 1,
+        streamId: stored.streamId,
         version: 1,
         type: 'OrganizationCreated',
+        summary: 'Created as “Acme”',
         at: new Date(T0),
         actor: 'master',
         causationId: 'request',

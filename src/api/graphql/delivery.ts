@@ -2,7 +2,8 @@ import { notFound } from '../../domain/refusals.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
 import { subscriptionSeen } from './application.ts';
 import { type Seen, see } from './context.ts';
-import { eventSeen, logPosition } from './event.ts';
+import { eventSeen } from './event.ts';
+import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';
 
 type Delivery = Seen<DeliveryRecord>;

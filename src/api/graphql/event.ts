@@ -2,16 +2,10 @@ import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
 import { type Context, type Seen, see } from './context.ts';
+import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';
 
 type Event = Seen<EventRecord>;
-
-/** A place in the log. */
-export const logPosition = (partition: number, position: number) => ({
-  partition,
-  position,
-  text: `${partition}:${position}`,
-});
 
 /** An event that something else names, so that it must be there. */
 export const eventSeen = async (source: Seen<{ readonly applicationId: string; readonly eventId: string }>) => {

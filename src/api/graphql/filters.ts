@@ -8,8 +8,8 @@ import { Problem } from '../problems.ts';
 /** Conditions of lists as the schema's inputs give them, checked as REST checks them, in the words of the read models. */
 
 /** What the schema leaves out may be null as well. */
-type Given<T> = { readonly [K in keyof T]?: T[K] | null };
-type Span = { from: Date; to: Date };
+export type Given<T> = { readonly [K in keyof T]?: T[K] | null };
+export type Span = { from: Date; to: Date };
 
 const EVENT_TYPES_MAX = 100;
 const eventType = text(1, 200);
@@ -20,7 +20,7 @@ const Checked = z.object({
 });
 
 /** Throws InvalidDateRange. */
-const spanOf = ({ from, to }: Given<Span>): { from: Date | undefined; to: Date | undefined } => {
+export const spanOf = ({ from, to }: Given<Span>): { from: Date | undefined; to: Date | undefined } => {
   if (from && to && from > to) throw new Problem('InvalidDateRange', '`from` is later than `to`.');
   return { from: from ?? undefined, to: to ?? undefined };
 };

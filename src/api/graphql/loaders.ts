@@ -1,6 +1,8 @@
 import { subscriptionDecider } from '../../domain/subscription/decider.ts';
 import type { SubscriptionEvent, SubscriptionSettings } from '../../domain/subscription/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { describeHistory, type HistoryEntry } from '../../history/describe.ts';
+import { HISTORY_MAX } from '../../history/queries.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
 import type { TrafficBucket, TrafficSpan } from '../../projections/traffic/queries.ts';
 import { findKeptPayloads, findPayloads, type PayloadKey } from '../../worklist/payload.ts';
@@ -8,10 +10,12 @@ import { findResponses, type ResponseKey } from '../../worklist/response.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
 import { createLoader } from './loader.ts';
-import type { Reads } from './reads.ts';
+import type { Reads, StreamKey } from './reads.ts';
 
 /** Deliveries of all the events of one operation: more would not be looked at by anybody, and cost memory. */
 const DELIVERIES_OF_EVENTS_MAX = 10_000;
+/** Domain events of all the histories that are read together; the history of one object has {@link HISTORY_MAX} at most. */
+const HISTORIES_MAX = 2 * HISTORY_MAX;
 
 type EventKey = { readonly applicationId: string; readonly eventId: string };
 type ReceivedEvent = EventKey & { readonly receivedAt: Date };
@@ -78,7 +82,20 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
     return found;
   };
 
+  const histories = async (keys: readonly StreamKey[]): Promise<Map<string, HistoryEntry[]>> => {
+    const found = await reads.streams(keys, { toVersion: HISTORY_MAX, limit: HISTORIES_MAX + 1 });
+    if (found.length > HISTORIES_MAX)
+      throw new Problem(
+        'GraphqlLimit',
+        `The histories of this query have more than ${HISTORIES_MAX} entries together; ask for fewer objects.`,
+      );
+    const streams = Map.groupBy(found, ({ streamId }) => streamId);
+    return new Map([...streams].map(([streamId, stream]) => [streamId, describeHistory(stream)]));
+  };
+
   return {
+    /** The whole history of an object, oldest first: later pages are parts of it. */
+    history: createLoader(({ streamId }: StreamKey) => streamId, histories),
     organization: createLoader(itself, reads.findOrganizations),
     application: createLoader(itself, reads.findApplications),
     subscription: createLoader(itself, reads.findSubscriptions),

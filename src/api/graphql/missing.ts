@@ -8,12 +8,7 @@ export const missing = (field: string): Problem =>
 /** Fields of the contract without a backing, by type. */
 const MISSING: Readonly<Record<string, readonly string[]>> = {
   Instance: ['builtInReceiverUrl'],
-  Organization: ['history'],
-  Application: ['history', 'auditTrail'],
-  Event: ['routing', 'causation', 'history'],
-  Delivery: ['history'],
-  Subscription: ['history'],
-  EventType: ['history'],
+  Event: ['routing', 'causation'],
 };
 
 export const missingFields: Fields = Object.fromEntries(

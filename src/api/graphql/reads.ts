@@ -1,3 +1,6 @@
+import type { RecordedEvent } from '../../eventstore/types.ts';
+import { listAudit } from '../../history/audit.ts';
+import type { AuditFilter } from '../../projections/audit/queries.ts';
 import {
   type ApplicationFilter,
   countApplicationsUpTo,
@@ -57,6 +60,9 @@ import { readEvents } from '../event/view.ts';
 /** Subscriptions and event types that are counted; an application has hundreds at most. */
 const CONFIGURED_MAX = 1_000_000;
 
+export type StreamKey = { readonly partition: number; readonly streamId: string };
+export type StreamBounds = Parameters<ApiDeps['reader']['readStreamsWithin']>[1];
+
 /**
  * All that resolvers read of an installation, as it is now. Lists come from the read models; single events and deliveries
  * from their streams of the log, which have them the moment they are accepted. Another moment is another object of this type.
@@ -64,6 +70,12 @@ const CONFIGURED_MAX = 1_000_000;
 export const createReads = (deps: ApiDeps, at: Date) => {
   const { pool, reader } = deps;
   return {
+    /** Streams from their beginnings, one after the other, within bounds. */
+    streams: (keys: readonly StreamKey[], bounds: StreamBounds): Promise<RecordedEvent[]> =>
+      reader.readStreamsWithin(keys, bounds),
+    audit: (applicationId: string, filter: AuditFilter & PageRequest) =>
+      listAudit({ db: pool, reader }, applicationId, filter),
+
     organizations: (ids: OrganizationSelection, page: PageRequest) => listOrganizationsOldestFirst(pool, ids, page),
     countOrganizations: (ids: OrganizationSelection, limit: number) => countOrganizations(pool, ids, limit),
     findOrganizations: (ids: readonly string[]) => findOrganizations(pool, ids),

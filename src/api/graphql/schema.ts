@@ -16,6 +16,7 @@ import { deadLetterFields } from './dead-letter.ts';
 import { deliveryFields } from './delivery.ts';
 import { eventFields } from './event.ts';
 import { eventTypeFields } from './event-type.ts';
+import { historyFields } from './history.ts';
 import { instanceFields } from './instance.ts';
 import { missingFields } from './missing.ts';
 import { organizationFields } from './organization.ts';
@@ -43,6 +44,7 @@ const FIELDS: readonly Fields[] = [
   deadLetterFields,
   subscriptionFields,
   trafficFields,
+  historyFields,
   missingFields,
 ];
 

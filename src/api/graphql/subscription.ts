@@ -1,6 +1,6 @@
 import type { SubscriptionState } from '../../projections/configuration/lists.ts';
 import type { Context, Seen } from './context.ts';
-import { logPosition } from './event.ts';
+import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';
 
 type Subscription = Seen<SubscriptionState>;

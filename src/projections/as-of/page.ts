@@ -5,7 +5,7 @@ import type { Cut } from './cut.ts';
 const CHUNKS_MAX = 10;
 
 /** The cursors of a list as of a cut are its own: neither the present nor another cut takes them. */
-const listAsOf = (list: string, { asOf }: Cut): string => `${list} as of ${asOf}`;
+export const listAsOf = (list: string, { asOf }: Cut): string => `${list} as of ${asOf}`;
 
 type Chunk<Row, Key> = {
   readonly rows: readonly Row[];

@@ -1,3 +1,5 @@
+import { type Cut, cutArray, cutAt } from '../as-of/cut.ts';
+import { listAsOf } from '../as-of/page.ts';
 import {
   decodeCursor,
   isAnySet,
@@ -34,28 +36,34 @@ const LIST_ENTRIES = pageStatement({
   key: 'position',
   kind: 'position',
   columns: 'partition_no, position::float8 AS position, stream_id, stream_version',
-  range: 'application_id = $1 AND ($2::bigint IS NULL OR position < $2)',
+  range: `application_id = $1 AND ($2::bigint IS NULL OR position < $2) AND ($9::bigint[] IS NULL OR position <= ${cutAt('$9')})`,
   filter: `($3::text IS NULL OR actor = $3) AND ($4::text IS NULL OR type = $4)
     AND ($5::timestamptz IS NULL OR recorded_at >= $5) AND ($6::timestamptz IS NULL OR recorded_at < $6)`,
   isFiltered: '$7',
   limit: '$8',
 });
 
-/** Changes of an application's configuration, newest first, of a deleted application, too. Throws InvalidCursor. */
+/**
+ * Changes of an application's configuration, newest first, of a deleted application, too; with a cut, those that belong to it.
+ * The table is written within the append, so it is never behind. Throws InvalidCursor.
+ */
 export const listAuditRecords = async (
   db: Queryable,
   applicationId: string,
   { actor, type, from, to, cursor, limit }: AuditFilter & PageRequest,
+  cut?: Cut,
 ): Promise<Page<AuditRecord>> => {
+  const list = cut ? listAsOf(LIST, cut) : LIST;
   const { rows } = await db.query<Row & { scanned_to: string | null }>(LIST_ENTRIES, [
     applicationId,
-    decodeCursor(LIST, 'position', cursor),
+    decodeCursor(list, 'position', cursor),
     orNull(actor),
     orNull(type),
     orNull(from),
     orNull(to),
     isAnySet(actor, type, from, to),
     rowsToRead(limit),
+    cut ? cutArray(cut) : null,
   ]);
   const scannedTo = rows[0]?.scanned_to ?? null;
   const found = rows
@@ -66,7 +74,7 @@ export const listAuditRecords = async (
       streamId: row.stream_id,
       streamVersion: row.stream_version,
     }));
-  return toPage(LIST, found, {
+  return toPage(list, found, {
     limit,
     keyOf: ({ position }) => position,
     scannedTo: scannedTo === null ? null : Number(scannedTo),
