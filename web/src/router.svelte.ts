@@ -4,6 +4,29 @@ import type { Component } from 'svelte';
 const pages = {
   overview: { path: 'overview', title: 'Overview', load: () => import('./pages/overview/Overview.svelte') },
   deliveries: { path: 'deliveries', title: 'Deliveries', load: () => import('./pages/deliveries/Deliveries.svelte') },
+  subscriptions: {
+    path: 'subscriptions',
+    title: 'Subscriptions',
+    load: () => import('./pages/subscriptions/Subscriptions.svelte'),
+  },
+  subscriptionNew: {
+    path: 'subscriptions/new',
+    title: 'New subscription',
+    load: () => import('./pages/subscriptions/SubscriptionNew.svelte'),
+  },
+  subscription: {
+    path: 'subscriptions/:subscription',
+    title: 'Subscription',
+    load: () => import('./pages/subscriptions/Subscription.svelte'),
+  },
+  eventTypes: {
+    path: 'event-types',
+    title: 'Event types',
+    load: () => import('./pages/event-types/EventTypes.svelte'),
+  },
+  sendEvent: { path: 'send-event', title: 'Send event', load: () => import('./pages/send-event/SendEvent.svelte') },
+  audit: { path: 'audit', title: 'Audit trail', load: () => import('./pages/audit/Audit.svelte') },
+  start: { path: 'start', title: 'First delivery', load: () => import('./pages/start/Start.svelte') },
 } satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
 
 export type PageName = keyof typeof pages;
