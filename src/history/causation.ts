@@ -6,8 +6,10 @@ import { listDeliveries } from '../projections/delivery/queries.ts';
 import type { Queryable } from '../projections/page.ts';
 import type { RequestAttemptRecord } from '../projections/request-attempt/queries.ts';
 
-/** Who asked for something, why and from where. */
+/** Who asked for something, why and from where, and the place of the domain event that says so. */
 export type Cause = {
+  readonly partition: number;
+  readonly position: number;
   readonly at: Date;
   readonly actor: string;
   readonly causationId: string;
@@ -21,6 +23,8 @@ export type CausedAttempt = {
 };
 export type CausedDelivery = {
   readonly delivery: DeliveryHistory['delivery'];
+  /** What began it: its first attempt, which may be too old to be among those shown. */
+  readonly begun: Pick<CausedAttempt, 'trigger' | 'cause'> & { readonly attemptId: string };
   /** Oldest first. */
   readonly attempts: readonly CausedAttempt[];
 };
@@ -29,7 +33,9 @@ export type CausedDelivery = {
 export const DELIVERIES_SHOWN_MAX = 50;
 export const ATTEMPTS_SHOWN_MAX = 100;
 
-export const causeOf = ({ metadata, recordedAtMs }: RecordedEvent): Cause => ({
+export const causeOf = ({ metadata, recordedAtMs, partition, position }: RecordedEvent): Cause => ({
+  partition,
+  position,
   at: new Date(recordedAtMs),
   actor: metadata.actor,
   causationId: metadata.causationId,
@@ -56,7 +62,8 @@ export const findCausedDeliveries = async (
 /** Undefined for a stream that is not a delivery's; pure. */
 export const describeDelivery = (stream: readonly RecordedEvent[]): CausedDelivery | undefined => {
   const history = foldDelivery(stream);
-  if (!history) return undefined;
+  const firstId = history?.attempts[0]?.requestAttemptId;
+  if (!history || firstId === undefined) return undefined;
   const scheduled = new Map<string, { readonly trigger: CausedAttempt['trigger']; readonly cause: Cause }>();
   for (const event of stream) {
     const { type, data } = event as unknown as DeliveryEvent;
@@ -66,5 +73,12 @@ export const describeDelivery = (stream: readonly RecordedEvent[]): CausedDelive
     const why = scheduled.get(attempt.requestAttemptId);
     return why ? [{ attempt, ...why }] : [];
   });
-  return { delivery: history.delivery, attempts: attempts.slice(-ATTEMPTS_SHOWN_MAX) };
+  const first = scheduled.get(firstId);
+  return (
+    first && {
+      delivery: history.delivery,
+      begun: { ...first, attemptId: firstId },
+      attempts: attempts.slice(-ATTEMPTS_SHOWN_MAX),
+    }
+  );
 };

@@ -17,6 +17,8 @@ import {
   listApplications,
   listEventTypes,
   listSubscriptions,
+  type SubscriptionRecord,
+  type SubscriptionState,
 } from '#src/projections/configuration/queries.ts';
 import { type Counts, countsAsOf, countsOf } from '#src/projections/counts/queries.ts';
 import { listDeadLettersAsOf } from '#src/projections/dead-letter/as-of.ts';
@@ -224,8 +226,8 @@ type Answers = Awaited<ReturnType<typeof askNow>>;
 const askPast = async (past: Past, partition: number): Promise<Answers> => ({
   applications: await readAll((page) => listApplicationsAsOf(past, organizationId, page)),
   eventTypes: await readAll((page) => listEventTypesAsOf(past, applicationId, page)),
-  subscriptions: withoutDeletion(await readAll((page) => listSubscriptionsAsOf(past, applicationId, page))),
-  subscription: withoutDeletion([await findSubscriptionAsOf(past, idOf('subscription 0'))])[0],
+  subscriptions: (await readAll((page) => listSubscriptionsAsOf(past, applicationId, page))).map(withoutState),
+  subscription: [await findSubscriptionAsOf(past, idOf('subscription 0'))].filter(isDefined).map(withoutState)[0],
   events: await readAll((page) => listEventsAsOf(past, applicationId, page)),
   eventsBy: await Promise.all(
     STATUSES.map((status) => readAll((page) => listEventsAsOf(past, applicationId, { ...page, status }))),
@@ -249,13 +251,13 @@ const askPast = async (past: Past, partition: number): Promise<Answers> => ({
   counts: await countsAsOf(past, applicationId, partition),
 });
 
-/** The past also knows whether a subscription is deleted; a live row has no such field. */
-const withoutDeletion = <Row extends object | undefined>(rows: readonly Row[]): Row[] =>
-  rows.map((row) => {
-    if (row === undefined) return row;
-    const { isDeleted: _, ...rest } = row as Row & { isDeleted?: boolean };
-    return rest as Row;
-  });
+const isDefined = <Value>(value: Value | undefined): value is Value => value !== undefined;
+
+/** The past tells more of a subscription than the present needs. */
+const withoutState = (state: SubscriptionState): SubscriptionRecord => {
+  const { deletedAt: _deletedAt, partition: _partition, position: _position, ...rest } = state;
+  return rest;
+};
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -306,7 +308,6 @@ const countedBy = ({
 };
 
 const histories = fc.array(step, { minLength: 10, maxLength: 60, size: 'max' });
-const isDefined = <Value>(value: Value | undefined): value is Value => value !== undefined;
 const pastOf = async (text: string): Promise<Past> => ({
   db: client,
   reader: createLogReader({ db: client, partitions: PARTITIONS }),

@@ -1,7 +1,10 @@
 import { parseEventTypeName } from '../../domain/event-type/name.ts';
 import { notFound } from '../../domain/refusals.ts';
-import type { SubscriptionState } from '../../projections/configuration/lists.ts';
-import type { ApplicationRecord, ApplicationSecretRecord } from '../../projections/configuration/queries.ts';
+import type {
+  ApplicationRecord,
+  ApplicationSecretRecord,
+  SubscriptionState,
+} from '../../projections/configuration/queries.ts';
 import { connect, exactUpTo, type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Moment, orNone, type Seen, see } from './context.ts';
 import {
@@ -153,7 +156,7 @@ const singles: Fields['string'] = {
 export const applicationFields: Fields = {
   Application: {
     id: ({ applicationId }: Application) => applicationId,
-    asOf: ({ moment }: Application) => moment.cut,
+    asOf: ({ moment: { cut } }: Application) => cut && { instant: cut.instant, text: cut.asOf },
     counts: ({ applicationId, moment }: Application) => moment.reads.counts(applicationId),
     organization: async ({ organizationId, moment }: Application) => {
       const found = await moment.loaders.organization(organizationId);

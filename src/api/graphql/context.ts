@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../../domain/errors.ts';
+import type { Cut } from '../../projections/as-of/cut.ts';
 import { type Action, authorize, type Resource } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -9,7 +10,7 @@ import { createReads, type Reads } from './reads.ts';
 /** When something is seen, with all that reads it as it was then. */
 export type Moment = {
   /** Null for now. */
-  readonly cut: { readonly instant: Date; readonly text: string } | null;
+  readonly cut: Cut | null;
   readonly reads: Reads;
   readonly loaders: Loaders;
 };
@@ -36,7 +37,7 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
   const at = deps.now();
   const fresh = (): Moment => {
     const reads = createReads(deps, deps.now());
-    return { cut: null, reads, loaders: createLoaders(deps, reads) };
+    return { cut: null, reads, loaders: createLoaders(deps, reads, null) };
   };
   const now = fresh();
   return {

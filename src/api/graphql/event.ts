@@ -1,7 +1,10 @@
+import { deliveryId } from '../../domain/event/ids.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import type { CausationNode } from '../../history/causation-nodes.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
-import { type Context, type Seen, see } from './context.ts';
+import { allow, type Context, type Seen, see } from './context.ts';
+import type { Decision } from './event-loaders.ts';
 import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';
 
@@ -27,5 +30,26 @@ export const eventFields: Fields = {
       const found = await event.moment.loaders.deliveriesOfEvent(event);
       return (found ?? []).map((delivery) => see(event.moment, delivery));
     },
+    routing: async (event: Event, _args: unknown, context: Context) => {
+      const { applicationId } = event;
+      allow(context, 'event:get', { applicationId });
+      const decisions = (await event.moment.loaders.routing(event)) ?? [];
+      return decisions.map((decision) => ({ ...decision, event }));
+    },
+    causation: async (event: Event, _args: unknown, context: Context) => {
+      const { applicationId } = event;
+      allow(context, 'event:get', { applicationId });
+      return event.moment.loaders.causation(event);
+    },
   },
+  RoutingDecision: {
+    delivery: async ({ isMatch, subscriptionId, event }: Decision & { readonly event: Event }) => {
+      if (!isMatch) return null;
+      const { applicationId, eventId, receivedAt, moment } = event;
+      const ids = { applicationId, eventId, subscriptionId, receivedAt: receivedAt.toISOString() };
+      const found = await moment.loaders.delivery({ deliveryId: deliveryId(ids), subscriptionId });
+      return found ? see(moment, found.delivery) : null;
+    },
+  },
+  CausationNode: { position: ({ place }: CausationNode) => place && logPosition(place.partition, place.position) },
 };

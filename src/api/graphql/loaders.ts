@@ -4,18 +4,20 @@ import { partitionOf } from '../../eventstore/partition.ts';
 import { describeHistory, type HistoryEntry } from '../../history/describe.ts';
 import { HISTORY_MAX } from '../../history/queries.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
+import type { EventRecord } from '../../projections/event/queries.ts';
 import type { TrafficBucket, TrafficSpan } from '../../projections/traffic/queries.ts';
 import { findKeptPayloads, findPayloads, type PayloadKey } from '../../worklist/payload.ts';
 import { findResponses, type ResponseKey } from '../../worklist/response.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
+import type { Moment } from './context.ts';
+import { loadCausation, loadRouting } from './event-loaders.ts';
+import { readHistories, WHOLE } from './histories.ts';
 import { createLoader } from './loader.ts';
 import type { Reads, StreamKey } from './reads.ts';
 
 /** Deliveries of all the events of one operation: more would not be looked at by anybody, and cost memory. */
 const DELIVERIES_OF_EVENTS_MAX = 10_000;
-/** Domain events of all the histories that are read together; the history of one object has {@link HISTORY_MAX} at most. */
-const HISTORIES_MAX = 2 * HISTORY_MAX;
 
 type EventKey = { readonly applicationId: string; readonly eventId: string };
 type ReceivedEvent = EventKey & { readonly receivedAt: Date };
@@ -31,8 +33,8 @@ const trafficKey = (key: TrafficKey): string => `${key.subscriptionId} ${spanKey
 const itself = (id: string): string => id;
 
 /** What resolvers below lists read, each kind in one statement for all of them. */
-export const createLoaders = (deps: ApiDeps, reads: Reads) => {
-  const { pool, reader, partitions } = deps;
+export const createLoaders = (deps: ApiDeps, reads: Reads, cut: Moment['cut']) => {
+  const { pool, partitions } = deps;
   const payloadKey = ({ applicationId, eventId, receivedAt }: ReceivedEvent): PayloadKey => ({
     partition: partitionOf(applicationId, partitions),
     applicationId,
@@ -53,13 +55,14 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
   };
 
   const settingsHistories = async (keys: readonly SubscriptionKey[]): Promise<Map<string, SettingsHistory>> => {
-    const recorded = await reader.readStreams(
+    const streams = await readHistories(
+      reads,
       keys.map(({ applicationId, subscriptionId }) => ({
         streamId: `subscription:${subscriptionId}`,
         partition: partitionOf(applicationId, partitions),
       })),
+      WHOLE,
     );
-    const streams = Map.groupBy(recorded, ({ streamId }) => streamId.slice('subscription:'.length));
     return new Map(
       [...streams].map(([id, events]) => {
         let state = subscriptionDecider.initialState();
@@ -67,7 +70,7 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
           state = subscriptionDecider.evolve(state, event as unknown as SubscriptionEvent);
           return state.status === 'live' ? [{ sinceMs: event.recordedAtMs, settings: state.settings }] : [];
         });
-        return [id, history];
+        return [id.slice('subscription:'.length), history];
       }),
     );
   };
@@ -83,15 +86,11 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
   };
 
   const histories = async (keys: readonly StreamKey[]): Promise<Map<string, HistoryEntry[]>> => {
-    const found = await reads.streams(keys, { toVersion: HISTORY_MAX, limit: HISTORIES_MAX + 1 });
-    if (found.length > HISTORIES_MAX)
-      throw new Problem(
-        'GraphqlLimit',
-        `The histories of this query have more than ${HISTORIES_MAX} entries together; ask for fewer objects.`,
-      );
-    const streams = Map.groupBy(found, ({ streamId }) => streamId);
+    const streams = await readHistories(reads, keys, HISTORY_MAX);
     return new Map([...streams].map(([streamId, stream]) => [streamId, describeHistory(stream)]));
   };
+
+  const deliveriesOfEvent = createLoader(eventKey as (event: ReceivedEvent) => string, deliveriesOfEvents);
 
   return {
     /** The whole history of an object, oldest first: later pages are parts of it. */
@@ -109,7 +108,9 @@ export const createLoaders = (deps: ApiDeps, reads: Reads) => {
       ({ deliveryId }: { readonly deliveryId: string; readonly subscriptionId: string }) => deliveryId,
       reads.findDeliveries,
     ),
-    deliveriesOfEvent: createLoader(eventKey as (event: ReceivedEvent) => string, deliveriesOfEvents),
+    deliveriesOfEvent,
+    routing: createLoader(eventKey as (event: EventRecord) => string, loadRouting(deps, reads, cut)),
+    causation: createLoader(eventKey as (event: EventRecord) => string, loadCausation(deps, reads, deliveriesOfEvent)),
     payload: createLoader(eventKey as (event: ReceivedEvent) => string, (events) =>
       findPayloads(pool, events.map(payloadKey)),
     ),

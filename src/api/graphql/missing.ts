@@ -8,7 +8,6 @@ export const missing = (field: string): Problem =>
 /** Fields of the contract without a backing, by type. */
 const MISSING: Readonly<Record<string, readonly string[]>> = {
   Instance: ['builtInReceiverUrl'],
-  Event: ['routing', 'causation'],
 };
 
 export const missingFields: Fields = Object.fromEntries(

@@ -1,4 +1,4 @@
-import type { SubscriptionState } from '../../projections/configuration/lists.ts';
+import type { SubscriptionState } from '../../projections/configuration/queries.ts';
 import type { Context, Seen } from './context.ts';
 import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';

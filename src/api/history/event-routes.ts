@@ -8,6 +8,7 @@ import type { RecordedEvent } from '../../eventstore/types.ts';
 import { type Cause as Caused, causeOf, findCausedDeliveries } from '../../history/causation.ts';
 import {
   countUnmatched,
+  explain,
   listRoutingVerdicts,
   type Routing,
   type RoutingVerdict,
@@ -65,10 +66,20 @@ const Causation = z.object({
   ),
   has_more_deliveries: z.boolean().describe('GET /api/v1/events/{event_id}/deliveries lists all.'),
 });
-const OUTCOMES = ['matched', 'disabled', 'deleted', 'event_type', 'label', 'not_created'] as const;
+const OUTCOMES = [
+  'matched',
+  'disabled',
+  'deleted',
+  'event_type',
+  'label',
+  'not_created',
+  'test',
+  'test_of_another',
+] as const;
 const Verdict = z.object({
   subscription_id: z.string(),
-  outcome: z.enum(OUTCOMES).describe('Which rule decided.'),
+  outcome: z.enum(OUTCOMES).describe('Which rule decided; `matched` and `test` got it.'),
+  explanation: z.string().describe('The outcome in a sentence.'),
   pattern: z.string().nullable().describe('The event type or pattern that matched.'),
   event_types: z.array(z.string()).nullable().describe('What it listened to, when none of it matched.'),
   label: z
@@ -88,9 +99,13 @@ const viewCause = (cause: Caused): z.output<typeof Cause> => ({
   ip: cause.ip,
 });
 
-const viewVerdict = ({ subscriptionId, explanation }: RoutingVerdict): z.output<typeof Verdict> => ({
+const viewVerdict = (
+  { subscriptionId, explanation }: RoutingVerdict,
+  event: IngestedEvent,
+): z.output<typeof Verdict> => ({
   subscription_id: subscriptionId,
   outcome: explanation.outcome,
+  explanation: explain(explanation, event),
   pattern: explanation.outcome === 'matched' ? explanation.pattern : null,
   event_types: explanation.outcome === 'event_type' ? [...explanation.eventTypes] : null,
   label:
@@ -204,7 +219,7 @@ export const eventHistoryRoutes =
         if (!routing) throw notFound('replay of this event', String(query.replay));
         const page = await listRoutingVerdicts(source, event, routing, pageRequest(query));
         linkNext(request, reply, config.publicUrl, page);
-        return page.rows.map(viewVerdict);
+        return page.rows.map((verdict) => viewVerdict(verdict, event));
       },
     );
   };

@@ -3,7 +3,7 @@ import { cutArray, cutAt, endOf } from '../as-of/cut.ts';
 import { pageAsOf } from '../as-of/page.ts';
 import { type Past, readStreamsAsOf } from '../as-of/past.ts';
 import type { Page, PageRequest } from '../page.ts';
-import { foldApplication, foldEventType, foldSubscription, type SubscriptionState } from './fold.ts';
+import { foldApplication, foldEventType, foldSubscription } from './fold.ts';
 import {
   APPLICATION_COLUMNS,
   type ApplicationRecord,
@@ -11,12 +11,12 @@ import {
   EVENT_TYPE_COLUMNS,
   type EventTypeRecord,
   type EventTypeRow,
-  SUBSCRIPTION_COLUMNS,
-  type SubscriptionRecord,
-  type SubscriptionRow,
+  SUBSCRIPTION_STATE_COLUMNS,
+  type SubscriptionState,
+  type SubscriptionStateRow,
   toApplication,
   toEventType,
-  toSubscription,
+  toSubscriptionState,
 } from './queries.ts';
 
 /**
@@ -152,23 +152,23 @@ export const findEventTypeAsOf = (
   name: string,
 ): Promise<EventTypeRecord | undefined> => find(past, EVENT_TYPES, FIND_EVENT_TYPE, [applicationId, name]);
 
-const SUBSCRIPTIONS: Table<SubscriptionRow & { is_deleted: boolean }, SubscriptionState> = {
+const SUBSCRIPTIONS: Table<SubscriptionStateRow, SubscriptionState> = {
   list: 'subscriptions',
   kind: 'uuid',
   keyOf: (row) => row.subscription_id,
   streamOf: (row) => `subscription:${row.subscription_id}`,
-  toFound: (row) => ({ ...toSubscription(row), isDeleted: row.is_deleted }),
+  toFound: toSubscriptionState,
   fold: foldSubscription,
 };
 const LIVE_SUBSCRIPTIONS: typeof SUBSCRIPTIONS = {
   ...SUBSCRIPTIONS,
   fold: (stream) => {
     const found = foldSubscription(stream);
-    return found?.isDeleted === false ? found : undefined;
+    return found?.deletedAt === null ? found : undefined;
   },
 };
 const SUBSCRIPTION = (cut: string): string =>
-  `SELECT ${SUBSCRIPTION_COLUMNS}, deleted_at IS NOT NULL AS is_deleted, partition_no, ${IS_LATER(cut)} AS is_later FROM subscription`;
+  `SELECT ${SUBSCRIPTION_STATE_COLUMNS}, ${IS_LATER(cut)} AS is_later FROM subscription`;
 const LIST_SUBSCRIPTIONS_EVER = `
   ${SUBSCRIPTION('$2')}
   WHERE application_id = $1 AND ($3::uuid IS NULL OR subscription_id < $3)
@@ -189,7 +189,7 @@ export const listSubscriptionsAsOf = (
   past: Past,
   applicationId: string,
   request: PageRequest,
-): Promise<Page<SubscriptionRecord>> => list(past, LIVE_SUBSCRIPTIONS, LIST_SUBSCRIPTIONS, applicationId, request);
+): Promise<Page<SubscriptionState>> => list(past, LIVE_SUBSCRIPTIONS, LIST_SUBSCRIPTIONS, applicationId, request);
 
 /** A subscription of any time, and what it was at a cut: undefined before it was created. */
 export type SubscriptionEver = { readonly subscriptionId: string; readonly was: SubscriptionState | undefined };
@@ -200,7 +200,7 @@ export const listSubscriptionsEverAsOf = (
   applicationId: string,
   request: PageRequest,
 ): Promise<Page<SubscriptionEver>> =>
-  pageAsOf<Row<SubscriptionRow & { is_deleted: boolean }>, string, SubscriptionEver>({
+  pageAsOf<Row<SubscriptionStateRow>, string, SubscriptionEver>({
     list: 'subscriptions ever',
     kind: 'uuid',
     cut: past.cut,
@@ -208,10 +208,7 @@ export const listSubscriptionsEverAsOf = (
     keyOf: SUBSCRIPTIONS.keyOf,
     read: async (after, limit) => {
       const values = [applicationId, cutArray(past.cut), after, limit];
-      const { rows } = await past.db.query<Row<SubscriptionRow & { is_deleted: boolean }>>(
-        LIST_SUBSCRIPTIONS_EVER,
-        values,
-      );
+      const { rows } = await past.db.query<Row<SubscriptionStateRow>>(LIST_SUBSCRIPTIONS_EVER, values);
       return { rows, scannedTo: null };
     },
     settle: async (rows) => {
@@ -221,7 +218,7 @@ export const listSubscriptionsEverAsOf = (
   });
 
 /** Also one that was deleted since. The caller compares its ids with those it may see. */
-export const findSubscriptionAsOf = (past: Past, subscriptionId: string): Promise<SubscriptionRecord | undefined> =>
+export const findSubscriptionAsOf = (past: Past, subscriptionId: string): Promise<SubscriptionState | undefined> =>
   find(past, LIVE_SUBSCRIPTIONS, FIND_SUBSCRIPTION, [subscriptionId]);
 
 /** Descriptions as they were, of deleted subscriptions, too. */
@@ -230,7 +227,7 @@ export const findSubscriptionDescriptionsAsOf = async (
   subscriptionIds: readonly string[],
 ): Promise<Map<string, string | null>> => {
   if (subscriptionIds.length === 0) return new Map();
-  const { rows } = await past.db.query<Row<SubscriptionRow & { is_deleted: boolean }>>(FIND_SUBSCRIPTIONS_EVER, [
+  const { rows } = await past.db.query<Row<SubscriptionStateRow>>(FIND_SUBSCRIPTIONS_EVER, [
     cutArray(past.cut),
     subscriptionIds,
   ]);
@@ -261,7 +258,7 @@ export const countConfigurationAsOf = async (
   const values = [applicationId, cutArray(cut)];
   const [standing, subscriptions, eventTypes] = await Promise.all([
     db.query<{ subscriptions: number; event_types: number }>(COUNT_STANDING, values),
-    db.query<Row<SubscriptionRow & { is_deleted: boolean }>>(CHANGED_SUBSCRIPTIONS, [...values, new Date(endOf(cut))]),
+    db.query<Row<SubscriptionStateRow>>(CHANGED_SUBSCRIPTIONS, [...values, new Date(endOf(cut))]),
     db.query<Row<EventTypeRow>>(CHANGED_EVENT_TYPES, [...values, new Date(endOf(cut))]),
   ]);
   const [were, wereActive] = await Promise.all([

@@ -2,15 +2,14 @@ import type { ApplicationEvent } from '../../domain/application/events.ts';
 import type { EventTypeEvent } from '../../domain/event-type/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
 import type { RecordedEvent } from '../../eventstore/types.ts';
-import type { ApplicationRecord, EventTypeRecord, SubscriptionRecord } from './queries.ts';
+import type { ApplicationRecord, EventTypeRecord, SubscriptionState } from './queries.ts';
 
-/** A row that may have been deleted: routing tells "deleted" from "never there". */
-export type SubscriptionState = SubscriptionRecord & { readonly isDeleted: boolean };
+type Place = Pick<RecordedEvent, 'partition' | 'position'>;
 
 const foldWith =
-  <Found, Event>(step: (found: Found | undefined, event: Event) => Found | undefined) =>
+  <Found, Event>(step: (found: Found | undefined, event: Event & Place) => Found | undefined) =>
   (stream: readonly RecordedEvent[]): Found | undefined =>
-    (stream as unknown as readonly Event[]).reduce(step, undefined as Found | undefined);
+    (stream as unknown as readonly (Event & Place)[]).reduce(step, undefined as Found | undefined);
 
 /** What the tables of the configuration hold once they have applied the beginning of a stream. */
 export const foldApplication = foldWith<ApplicationRecord, ApplicationEvent>((found, { type, data }) => {
@@ -45,12 +44,14 @@ export const foldEventType = foldWith<EventTypeRecord, EventTypeEvent>((found, {
 });
 
 export const foldSubscription = foldWith<SubscriptionState, SubscriptionEvent>((found, event) =>
-  event.type === 'SubscriptionCreated' ? created(event.data) : found && changed(found, event),
+  event.type === 'SubscriptionCreated'
+    ? created(event.data, event)
+    : found && { ...found, ...changeOf(found, event), position: event.position },
 );
 
 type Created = Extract<SubscriptionEvent, { type: 'SubscriptionCreated' }>['data'];
 
-const created = ({ createdAt, ...data }: Created): SubscriptionState => ({
+const created = ({ createdAt, ...data }: Created, { partition, position }: Place): SubscriptionState => ({
   subscriptionId: data.subscriptionId,
   applicationId: data.applicationId,
   organizationId: data.organizationId,
@@ -61,44 +62,41 @@ const created = ({ createdAt, ...data }: Created): SubscriptionState => ({
   previousValidUntil: null,
   createdAt: new Date(createdAt),
   updatedAt: new Date(createdAt),
-  isDeleted: false,
+  deletedAt: null,
+  partition,
+  position,
 });
 
-const changed = (found: SubscriptionState, { type, data }: SubscriptionEvent): SubscriptionState => {
-  const { settings } = found;
+const changeOf = ({ settings }: SubscriptionState, { type, data }: SubscriptionEvent): Partial<SubscriptionState> => {
   switch (type) {
     case 'SubscriptionReplaced':
       // Whether it is enabled is told by a domain event of its own.
       return {
-        ...found,
         settings: { ...data.settings, isEnabled: settings.isEnabled },
         updatedAt: new Date(data.replacedAt),
       };
     case 'SubscriptionEnabled':
       return {
-        ...found,
         settings: { ...settings, isEnabled: true },
         disabledReason: null,
         updatedAt: new Date(data.enabledAt),
       };
     case 'SubscriptionDisabled':
       return {
-        ...found,
         settings: { ...settings, isEnabled: false },
         disabledReason: data.reason,
         updatedAt: new Date(data.disabledAt),
       };
     case 'SubscriptionSecretRotated':
       return {
-        ...found,
         secretId: data.secretId,
         previousSecretId: data.previousSecretId,
         previousValidUntil: new Date(data.previousValidUntil),
         updatedAt: new Date(data.rotatedAt),
       };
     case 'SubscriptionDeleted':
-      return { ...found, isDeleted: true, updatedAt: new Date(data.deletedAt) };
+      return { deletedAt: new Date(data.deletedAt), updatedAt: new Date(data.deletedAt) };
     default:
-      return found;
+      return {};
   }
 };

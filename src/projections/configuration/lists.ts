@@ -4,11 +4,12 @@ import {
   type ApplicationRow,
   type OrganizationRecord,
   type OrganizationRow,
-  type SubscriptionRecord,
-  type SubscriptionRow,
+  SUBSCRIPTION_STATE_COLUMNS,
+  type SubscriptionState,
+  type SubscriptionStateRow,
   toApplication,
   toOrganization,
-  toSubscription,
+  toSubscriptionState,
 } from './queries.ts';
 
 /** The configuration oldest first, by many ids at once, and counted. Deleted records are left out unless it says otherwise. */
@@ -139,26 +140,10 @@ export const findApplications = async (
   return new Map(rows.map((row) => [row.application_id, toApplication(row)]));
 };
 
-/** A subscription as it stands in the log, deleted or not. */
-export type SubscriptionState = SubscriptionRecord & {
-  readonly deletedAt: Date | null;
-  readonly partition: number;
-  /** Of its last domain event, in its log partition. */
-  readonly position: number;
-};
-type SubscriptionStateRow = SubscriptionRow & { deleted_at: Date | null; partition_no: number; position: number };
-const SUBSCRIPTION_COLUMNS = `subscription_id, application_id, organization_id, is_enabled, settings, disabled_reason, secret_id,
-  previous_secret_id, previous_valid_until, created_at, updated_at, deleted_at, partition_no, position::float8 AS position`;
-const toSubscriptionState = (row: SubscriptionStateRow): SubscriptionState => ({
-  ...toSubscription(row),
-  deletedAt: row.deleted_at,
-  partition: row.partition_no,
-  position: row.position,
-});
 const SUBSCRIPTIONS: Selection = {
   table: 'subscription',
   key: 'subscription_id',
-  columns: SUBSCRIPTION_COLUMNS,
+  columns: SUBSCRIPTION_STATE_COLUMNS,
   condition: `deleted_at IS NULL AND application_id = $1 AND ($2::boolean IS NULL OR is_enabled = $2)
     AND ($3::jsonb IS NULL OR (settings -> 'labels')::jsonb @> $3)`,
 };
@@ -203,7 +188,7 @@ export const findSubscriptionStates = async (
   ids: readonly string[],
 ): Promise<Map<string, SubscriptionState>> => {
   const { rows } = await db.query<SubscriptionStateRow>(
-    `SELECT ${SUBSCRIPTION_COLUMNS} FROM subscription WHERE subscription_id = ANY($1::uuid[])`,
+    `SELECT ${SUBSCRIPTION_STATE_COLUMNS} FROM subscription WHERE subscription_id = ANY($1::uuid[])`,
     [ids],
   );
   return new Map(rows.map((row) => [row.subscription_id, toSubscriptionState(row)]));
@@ -211,18 +196,20 @@ export const findSubscriptionStates = async (
 
 /** Subscriptions of one application that are looked at when all are wanted at once. */
 export const SUBSCRIPTIONS_LOOKED_AT_MAX = 1_000;
-const ALL_SUBSCRIPTIONS = `
+const ALL_SUBSCRIPTIONS = (condition: string): string => `
   SELECT s.* FROM unnest($1::uuid[]) AS a (application_id) CROSS JOIN LATERAL (
-    SELECT ${SUBSCRIPTION_COLUMNS} FROM subscription
-    WHERE subscription.application_id = a.application_id AND deleted_at IS NULL
+    SELECT ${SUBSCRIPTION_STATE_COLUMNS} FROM subscription
+    WHERE subscription.application_id = a.application_id ${condition}
     ORDER BY subscription_id LIMIT ${SUBSCRIPTIONS_LOOKED_AT_MAX}) AS s`;
 
-/** The subscriptions of applications, oldest first, by application id. */
+/** The subscriptions of applications, oldest first, by application id; `withDeleted` those that were deleted, too. */
 export const subscriptionsOfApplications = async (
   db: Queryable,
   applicationIds: readonly string[],
+  { withDeleted = false }: { readonly withDeleted?: boolean } = {},
 ): Promise<Map<string, SubscriptionState[]>> => {
-  const { rows } = await db.query<SubscriptionStateRow>(ALL_SUBSCRIPTIONS, [applicationIds]);
+  const statement = ALL_SUBSCRIPTIONS(withDeleted ? '' : 'AND deleted_at IS NULL');
+  const { rows } = await db.query<SubscriptionStateRow>(statement, [applicationIds]);
   const found = new Map(applicationIds.map((id): [string, SubscriptionState[]] => [id, []]));
   for (const row of rows) found.get(row.application_id)?.push(toSubscriptionState(row));
   return found;

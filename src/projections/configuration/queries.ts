@@ -37,6 +37,13 @@ export type SubscriptionRecord = Created & {
   readonly previousValidUntil: Date | null;
   readonly updatedAt: Date;
 };
+/** A subscription as it stands in the log, deleted or not: routing tells "deleted" from "never there". */
+export type SubscriptionState = SubscriptionRecord & {
+  readonly deletedAt: Date | null;
+  readonly partition: number;
+  /** Of its last domain event, in its log partition. */
+  readonly position: number;
+};
 
 const page = async <Row extends object, Found>(
   db: Queryable,
@@ -269,6 +276,19 @@ export const toSubscription = (row: SubscriptionRow): SubscriptionRecord => ({
   previousValidUntil: row.previous_valid_until,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
+});
+
+export type SubscriptionStateRow = SubscriptionRow & {
+  deleted_at: Date | null;
+  partition_no: number;
+  position: number;
+};
+export const SUBSCRIPTION_STATE_COLUMNS = `${SUBSCRIPTION_COLUMNS}, deleted_at, partition_no, position::float8 AS position`;
+export const toSubscriptionState = (row: SubscriptionStateRow): SubscriptionState => ({
+  ...toSubscription(row),
+  deletedAt: row.deleted_at,
+  partition: row.partition_no,
+  position: row.position,
 });
 
 /** The caller compares `applicationId` and `organizationId` with those it may see. */

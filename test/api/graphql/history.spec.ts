@@ -183,6 +183,146 @@ describe('the audit trail', () => {
   });
 });
 
+const ROUTING = 'routing { subscriptionId description targetUrl isMatch reason explanation delivery { id status } }';
+
+describe('the routing of an event', () => {
+  const byName = (routing: { subscriptionId: string }[]) =>
+    Object.fromEntries(
+      Object.entries(subscriptions).map(([name, id]) => [
+        name,
+        routing.find(({ subscriptionId }) => subscriptionId === id),
+      ]),
+    );
+
+  it('says of every subscription why it got the event or why not, as things were then', async () => {
+    const { event } = await inApplication(`event(id: "${eventId}") { ${ROUTING} }`);
+    expect(event.routing).toHaveLength(5 + OTHERS);
+    const targetUrl = `${receiver.url}/`;
+    const missed = { isMatch: false, delivery: null, targetUrl };
+    expect(byName(event.routing)).toMatchObject({
+      matched: {
+        description: 'matched',
+        targetUrl,
+        isMatch: true,
+        reason: 'matched',
+        explanation: 'Its pattern order.* matched order.paid, and its labels were met.',
+        delivery: { id: deliveryId, status: 'SUCCEEDED' },
+      },
+      type: { ...missed, reason: 'event_type', explanation: 'It listened to order.sent, not to order.paid.' },
+      label: {
+        ...missed,
+        description: 'label',
+        reason: 'labels',
+        explanation: "It wanted the label region to be us, and the event's was eu.",
+      },
+      disabled: { ...missed, reason: 'disabled' },
+      deleted: { ...missed, description: 'deleted', reason: 'deleted' },
+      'later 0': { ...missed, description: null, targetUrl: null, reason: 'not_yet_created' },
+    });
+  });
+
+  it('of a test says that it was one, in both APIs', async () => {
+    const sent = await service.post(`/subscriptions/${subscriptions.type}/test`, { event_type: 'order.paid' });
+    const tested = sent.json.event_id;
+    const query = `?application_id=${tenant.applicationId}`;
+    const { event } = await inApplication(
+      `event(id: "${tested}") { deliveryCount ${ROUTING} causation { id summary } }`,
+    );
+    expect(event).toMatchObject({
+      deliveryCount: 1,
+      causation: expect.arrayContaining([{ id: 'routing', summary: 'A test of one subscription' }]),
+    });
+    expect(event.routing.filter(({ isMatch }: { isMatch: boolean }) => isMatch)).toMatchObject([
+      { subscriptionId: subscriptions.type, reason: 'test', delivery: { id: expect.any(String) } },
+    ]);
+    expect(byName(event.routing)).toMatchObject({
+      matched: { reason: 'test_of_another', delivery: null },
+      disabled: { reason: 'disabled' },
+      deleted: { reason: 'deleted' },
+    });
+    const { json: verdicts } = await service.get(`/events/${tested}/routing${query}`);
+    const outcomes = byName(
+      verdicts.map((verdict: { subscription_id: string }) => ({ ...verdict, subscriptionId: verdict.subscription_id })),
+    );
+    expect(outcomes).toMatchObject({
+      type: { outcome: 'test', explanation: expect.stringContaining('a test of it') },
+      matched: { outcome: 'test_of_another' },
+      disabled: { outcome: 'disabled' },
+    });
+    const { json: causation } = await service.get(`/events/${tested}/causation${query}`);
+    expect(causation.routing).toMatchObject({ matched: 1, not_matched: 3 + OTHERS });
+  });
+});
+
+describe('the causation of an event', () => {
+  it('goes from the command to each attempt, and from each replay to its own', async () => {
+    const nodes = () =>
+      inApplication(
+        `event(id: "${eventId}") { causation { id causeId kind summary at actor outcome position { text } } }`,
+      ).then(({ event }) => event.causation);
+    const before = await nodes();
+    expect(before).toMatchObject([
+      {
+        id: 'command',
+        causeId: null,
+        kind: 'command',
+        summary: 'Event order.paid sent',
+        actor: 'master',
+        position: null,
+      },
+      { id: 'routing', causeId: 'command', kind: 'routing', summary: 'Matched 1 subscription', actor: null },
+      { id: `delivery:${deliveryId}`, causeId: 'routing', kind: 'delivery', outcome: 'succeeded' },
+      { causeId: `delivery:${deliveryId}`, kind: 'attempt', summary: 'Attempt 1 succeeded: 200', outcome: 'succeeded' },
+    ]);
+    await service.post(`/deliveries/${deliveryId}/replay`);
+    await service.post(`/events/${eventId}/replay`, { application_id: tenant.applicationId });
+    const after = await eventually(async () => {
+      const found = await nodes();
+      expect(found.filter(({ outcome }: { outcome: string }) => outcome === 'succeeded').length).toBeGreaterThan(10);
+      return found;
+    });
+    expect(after.slice(0, 2)).toEqual(before.slice(0, 2));
+    const one = after.find(({ summary }: { summary: string }) => summary === 'Delivery replayed');
+    const all = after.find(({ id }: { id: string }) => id === 'replay:1');
+    expect(one).toMatchObject({ kind: 'replay', causeId: `delivery:${deliveryId}`, actor: 'master' });
+    expect(all).toMatchObject({ kind: 'replay', causeId: 'command', position: { text: expect.any(String) } });
+    const causedBy = (id: string) => after.filter(({ causeId }: { causeId: string }) => causeId === id);
+    expect(causedBy(one.id)).toMatchObject([{ kind: 'attempt', summary: expect.stringContaining('Attempt 2') }]);
+    const caused = causedBy('replay:1');
+    expect(caused.filter(({ kind }: { kind: string }) => kind === 'delivery')).toHaveLength(OTHERS);
+    const ids = after.map(({ id }: { id: string }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { id, causeId } of after)
+      if (causeId !== null) expect(ids.indexOf(causeId), id).toBeGreaterThanOrEqual(0);
+    for (const [index, { causeId }] of after.entries()) expect(ids.indexOf(causeId)).toBeLessThan(index);
+  });
+
+  it('costs the same number of statements, however long the list, as does the routing', async () => {
+    for (let index = 0; index < 4; index += 1)
+      await service.post('/event', {
+        application_id: tenant.applicationId,
+        event_type: 'order.sent',
+        payload: '{}',
+        labels: {},
+      });
+    await eventually(async () =>
+      expect((await inApplication('events { nodes { id } }')).events.nodes.length).toBeGreaterThan(5),
+    );
+    const counts: number[] = [];
+    for (const first of [1, 6])
+      counts.push(
+        (
+          await statementsOf(service, () =>
+            inApplication(`events(first: $first) { nodes { ${ROUTING} causation { id } } }`, { first }),
+          )
+        ).length,
+      );
+    // The application and the events; rows of subscriptions; streams of events; deliveries, and their streams, for both fields.
+    // The longer list has an event from before subscriptions were changed, whose streams are read, too.
+    expect(counts).toEqual([7, 8]);
+  });
+});
+
 it('opens nothing of another tenant', async () => {
   const query =
     'query ($id: UUID!) { application(id: $id) { history { nodes { type } } auditTrail { nodes { type } } } }';

@@ -231,15 +231,13 @@ describe('somebody else', () => {
 });
 
 describe('what cannot be answered', () => {
-  it.each([
-    'application { events(first: 1) { nodes { routing { reason } } } }',
-    'application { events(first: 1) { nodes { causation { kind } } } }',
-    'application(asOf: "2026-01-01T00:00:00Z") { id }',
-    'instance { builtInReceiverUrl }',
-  ])('is said to be so and is not null: %s', async (fields) => {
-    const { errors } = await ask(service, `{ ${fields} }`, {}, tenant.secret);
-    expect(errors).toMatchObject([{ extensions: { id: 'NotImplemented', status: 501 } }]);
-  });
+  it.each(['application(asOf: "2026-01-01T00:00:00Z") { id }', 'instance { builtInReceiverUrl }'])(
+    'is said to be so and is not null: %s',
+    async (fields) => {
+      const { errors } = await ask(service, `{ ${fields} }`, {}, tenant.secret);
+      expect(errors).toMatchObject([{ extensions: { id: 'NotImplemented', status: 501 } }]);
+    },
+  );
 
   it('for a reason of ours is logged, and gives nothing away', async () => {
     const { queryPool } = service.service.node.core;
