@@ -305,9 +305,14 @@ describe('the causation of an event', () => {
         payload: '{}',
         labels: {},
       });
-    await eventually(async () =>
-      expect((await inApplication('events { nodes { id } }')).events.nodes.length).toBeGreaterThan(5),
-    );
+    await eventually(async () => {
+      const { events } = await inApplication('events { nodes { deliveries { status } } }');
+      expect(events.nodes).toHaveLength(6);
+      for (const { deliveries } of events.nodes) {
+        expect(deliveries.length).toBeGreaterThan(0);
+        for (const { status } of deliveries) expect(status).toBe('SUCCEEDED');
+      }
+    });
     const counts: number[] = [];
     for (const first of [1, 6])
       counts.push(
