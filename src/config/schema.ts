@@ -186,6 +186,11 @@ export const configSchema = z.object({
     default: 'true',
     description: 'Whether targets may be http:// and not only https://.',
   }),
+  builtInReceiver: flag({
+    variable: 'POSTHORN_BUILT_IN_RECEIVER',
+    default: 'true',
+    description: 'Whether http://receiver.posthorn.internal may be a target, which each worker answers itself.',
+  }),
   allowTargetCidrs: listOrNone(cidr).register(variables, {
     variable: 'POSTHORN_ALLOW_TARGET_CIDRS',
     default: 'none',

@@ -20,6 +20,7 @@ import { projectConfiguration } from '../projections/configuration/projections.t
 import type { Projection } from '../projections/projection.ts';
 import { createProjectionRunner, type ProjectionRunner } from '../projections/runner.ts';
 import { createVault } from '../vault/vault.ts';
+import { createBuiltInReceiver } from '../worker/built-in-receiver/receiver.ts';
 import { createEngine, type Engine } from '../worker/delivery/engine.ts';
 import { createFollower, type Follower } from '../worker/delivery/follower.ts';
 import { createPayloadLoader } from '../worker/delivery/payloads.ts';
@@ -119,6 +120,7 @@ const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): W
   const sender = createSender({
     allowCidrs: config.allowTargetCidrs,
     allowHttp: config.allowHttpTargets,
+    ...(config.builtInReceiver && { builtInReceiver: createBuiltInReceiver(config) }),
     dnsServers: config.dnsServers,
     timeoutMs: config.attemptTimeoutMs,
     // A socket for whatever may be in flight: tenants that share a receiver's host do not wait for each other.

@@ -36,6 +36,7 @@ describe('loading the configuration', () => {
       subscriptionConcurrency: 32,
       payloadBytesMax: 524_288,
       allowHttpTargets: true,
+      builtInReceiver: true,
       allowTargetCidrs: [],
       dnsServers: [],
       signatureHeader: 'X-Hook0-Signature',

@@ -13,7 +13,6 @@ const NODE_ARGS = ['--disable-warning=ExperimentalWarning', 'src/main.ts', 'serv
 let directory: string;
 let posthorn: ChildProcess;
 let port: number;
-let receiverPort: number;
 
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -27,7 +26,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'posthorn-readme-'));
   await chmod(directory, 0o711);
   mkdirSync(join(directory, '.posthorn'));
-  [port, receiverPort] = [await freePort(), await freePort()];
+  port = await freePort();
   const { DATABASE_URL: _, ...env } = process.env;
   posthorn = spawn(process.execPath, NODE_ARGS, {
     cwd: ROOT,
@@ -35,7 +34,6 @@ beforeAll(async () => {
       ...env,
       PORT: String(port),
       POSTHORN_DATA_DIR: join(directory, '.posthorn'),
-      POSTHORN_ALLOW_TARGET_CIDRS: '127.0.0.1/32',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -50,31 +48,23 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** The block under the heading as a person would paste it, but for the ports and the wait for what it starts. */
+/** The block under the heading as a person would paste it, but for the port. */
 const script = (): string => {
   const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
   const block = /<!-- test: first-webhook -->\n```sh\n([\s\S]*?)```/.exec(readme)?.[1];
   if (block === undefined) throw new Error('README.md has lost its first webhook.');
-  return block.replaceAll(':8080', `:${port}`).replaceAll('9999', String(receiverPort));
+  return block.replaceAll(':8080', `:${port}`);
 };
 
 it("delivers the README's first webhook by its very commands", async () => {
   const file = join(directory, 'first-webhook.sh');
   writeFileSync(file, `set -eu\n${script()}`);
   const output = await new Promise<string>((resolve, reject) => {
-    const shell = execFile('sh', [file], { cwd: directory, timeout: 15_000 });
-    let text = '';
-    const done = (): void => {
-      // The receiver was left running in the background, as the README does.
-      execFile('pkill', ['-f', `listen\\(${receiverPort}`], () => resolve(text));
-    };
-    shell.stdout?.on('data', (chunk: Buffer | string) => {
-      text += String(chunk);
-      if (/^POST order\.paid .*1001.*\n/m.test(text)) done();
+    execFile('sh', [file], { cwd: directory, timeout: 15_000 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(stderr, { cause: error }));
+      else resolve(stdout);
     });
-    shell.stderr?.on('data', (chunk) => reject(new Error(String(chunk))));
-    shell.on('error', reject);
   });
   expect(output).toMatch(/"event_id":/);
-  expect(output).toMatch(/^POST order\.paid [0-9a-f-]{36} \{"order": 1001, "total": "42\.00"\}$/m);
+  expect(output).toMatch(/"event_type_name":"order\.paid".*"http_response_status":200/);
 });

@@ -1,3 +1,4 @@
+import { BUILT_IN_RECEIVER_URL } from '../../domain/target/built-in-receiver.ts';
 import { readInstance } from '../../eventstore/initialise.ts';
 import { listProjections } from '../../projections/maintenance.ts';
 import { actorOf } from '../auth/principal.ts';
@@ -25,6 +26,8 @@ export const instanceFields: Fields = {
     partitions: (_instance: unknown, _args: unknown, { deps }: Context) => deps.partitions,
     now: (_instance: unknown, _args: unknown, { at }: Context) => at,
     allowedTargetCidrs: (_instance: unknown, _args: unknown, { deps }: Context) => deps.config.allowTargetCidrs,
+    builtInReceiverUrl: (_instance: unknown, _args: unknown, { deps }: Context) =>
+      deps.config.builtInReceiver ? BUILT_IN_RECEIVER_URL : null,
     retrySchedule: (_instance: unknown, _args: unknown, { deps }: Context) => deps.config.retrySchedule,
     publicKeys: (_instance: unknown, _args: unknown, { deps }: Context) =>
       deps.publicKeys.map(({ id, whpk }) => ({ id, key: whpk })),

@@ -6,9 +6,7 @@ export const missing = (field: string): Problem =>
   new Problem('NotImplemented', `${field} is described by the schema, but this release cannot answer it yet.`);
 
 /** Fields of the contract without a backing, by type. */
-const MISSING: Readonly<Record<string, readonly string[]>> = {
-  Instance: ['builtInReceiverUrl'],
-};
+const MISSING: Readonly<Record<string, readonly string[]>> = {};
 
 export const missingFields: Fields = Object.fromEntries(
   Object.entries(MISSING).map(([type, fields]) => [

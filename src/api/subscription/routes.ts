@@ -80,6 +80,7 @@ export const subscriptionRoutes =
     const rules = {
       addresses: addressRules({ allowCidrs: config.allowTargetCidrs }),
       allowHttp: config.allowHttpTargets,
+      builtInReceiver: config.builtInReceiver,
     };
     const Body = subscriptionBody(rules, config.signatureHeader);
     const Replacement = replacementBody(rules, config.signatureHeader);

@@ -1,4 +1,5 @@
 import { type AddressRules, parseAddress, verdict } from './address.ts';
+import { BUILT_IN_RECEIVER_ORIGIN } from './built-in-receiver.ts';
 
 /** A URL we may send to, parsed once: `href` is what is stored, the rest is what a connection needs. */
 export type Target = {
@@ -17,6 +18,8 @@ export type TargetRefusal = {
 export type TargetRules = {
   readonly addresses: AddressRules;
   readonly allowHttp: boolean;
+  /** Whether the built-in receiver may be a target, which it is over plain HTTP whatever else is allowed. */
+  readonly builtInReceiver?: boolean | undefined;
   /** In place of `DENIED_PORTS`. Below 1024 only 80 and 443 are open, whatever is listed. */
   readonly deniedPorts?: ReadonlySet<number> | undefined;
 };
@@ -41,16 +44,28 @@ export const parseTarget = (text: string, rules: TargetRules): Target | TargetRe
   }
   const url = URL.parse(text);
   if (url === null) return invalid('The URL cannot be parsed.');
-  const { href, protocol, hostname } = url;
+  const { href, protocol } = url;
   if (protocol !== 'https:' && protocol !== 'http:') return invalid('The URL must begin with https://.');
   if (href.length > URL_LENGTH_MAX) return invalid(`The URL is longer than ${URL_LENGTH_MAX} characters.`);
   if (url.username !== '' || url.password !== '') return invalid('The URL must not hold a user name or password.');
   if (href.includes('#')) return invalid('The URL must not hold a fragment.');
   if (url.port === '0') return invalid('Port 0 cannot be connected to.');
 
+  const isBuiltIn = rules.builtInReceiver === true && url.origin === BUILT_IN_RECEIVER_ORIGIN;
+  return isBuiltIn ? targetOf(url) : (refuseHost(url, rules) ?? targetOf(url));
+};
+
+const targetOf = ({ href, origin, pathname, search }: URL): Target => ({
+  kind: 'target',
+  href,
+  origin,
+  path: pathname + search,
+});
+
+const refuseHost = (url: URL, rules: TargetRules): TargetRefusal | undefined => {
+  const { hostname } = url;
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-  const refusal = parseAddress(host) === undefined ? refuseName(host, url, rules) : refuseLiteral(host, url, rules);
-  return refusal ?? { kind: 'target', href, origin: url.origin, path: url.pathname + url.search };
+  return parseAddress(host) === undefined ? refuseName(host, url, rules) : refuseLiteral(host, url, rules);
 };
 
 /** As a resolver wants it: one trailing dot only says that the name is complete. */

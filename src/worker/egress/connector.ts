@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { type AddressRules, parseAddress, verdict } from '../../domain/target/address.ts';
+import { BUILT_IN_RECEIVER_HOST } from '../../domain/target/built-in-receiver.ts';
 import { withoutTrailingDot } from '../../domain/target/target.ts';
+import type { BuiltInReceiver } from '../built-in-receiver/receiver.ts';
 import { EgressError, LocalFault, localFaultCode } from './errors.ts';
 import { Opening } from './opening.ts';
 
@@ -12,6 +14,8 @@ export type ConnectorDeps = {
   readonly timeoutMs?: number;
   /** Certificate authorities (PEM) in place of the built-in ones. */
   readonly ca?: string | readonly string[] | undefined;
+  /** Takes the connections to its reserved host: no name is resolved for them and no socket opened. */
+  readonly builtInReceiver?: BuiltInReceiver | undefined;
   /** Called within undici's request for a connection, before anything is awaited. */
   readonly onOpening?: (opening: Opening) => void;
   /** Hands the socket over; what undici writes to it within `handOver` is the request that waited for it. */
@@ -26,7 +30,15 @@ const CANDIDATES_MAX = 3;
  * EgressErrors, or a LocalFault when this machine is the cause.
  */
 export const createConnector = (deps: ConnectorDeps): buildConnector.connector => {
-  const { resolve, rules, timeoutMs = 5_000, ca, onOpening, onOpened = (_, handOver) => handOver() } = deps;
+  const {
+    resolve,
+    rules,
+    timeoutMs = 5_000,
+    ca,
+    builtInReceiver,
+    onOpening,
+    onOpened = (_, handOver) => handOver(),
+  } = deps;
   const settings = { allowH2: false, timeout: 0, ...(ca === undefined ? {} : { ca: [ca].flat() }) };
   const dial = buildConnector(settings) as unknown as Dial;
 
@@ -55,7 +67,15 @@ export const createConnector = (deps: ConnectorDeps): buildConnector.connector =
     };
 
     onOpening?.(opening);
-    if (parseAddress(hostname) !== undefined) {
+    if (builtInReceiver !== undefined && isBuiltInReceiver(options)) {
+      opening.enter('connect', performance.now());
+      const socket = builtInReceiver.open() as Socket; // undici looks first whether it has what only a socket has.
+      // Not within the call: undici sends what waits for a connection only when it gets one afterwards.
+      process.nextTick(() => {
+        opening.stop(performance.now());
+        onOpened(opening, () => callback(null, socket));
+      });
+    } else if (parseAddress(hostname) !== undefined) {
       start([hostname]);
     } else {
       opening.enter('dns', performance.now());
@@ -63,6 +83,10 @@ export const createConnector = (deps: ConnectorDeps): buildConnector.connector =
     }
   };
 };
+
+/** Exactly the reserved host on its own port: all other spellings were refused before. */
+const isBuiltInReceiver = ({ hostname, protocol, port }: Endpoint): boolean =>
+  hostname === BUILT_IN_RECEIVER_HOST && protocol === 'http:' && port === '';
 
 type Done = (...result: [Error, null] | [null, Socket]) => void;
 type Endpoint = buildConnector.Options;

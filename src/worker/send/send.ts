@@ -1,6 +1,7 @@
 import { addressRules } from '../../domain/target/address.ts';
 import { FORBIDDEN_HEADERS } from '../../domain/target/headers.ts';
 import { parseTarget, type Target, type TargetRefusal, type TargetRules } from '../../domain/target/target.ts';
+import type { BuiltInReceiver } from '../built-in-receiver/receiver.ts';
 import { createConnector } from '../egress/connector.ts';
 import type { Opening } from '../egress/opening.ts';
 import { createResolver } from '../egress/resolver.ts';
@@ -16,6 +17,8 @@ export type SenderOptions = {
   /** Ranges inside it that may not: this host, its database. */
   readonly denyCidrs?: readonly string[];
   readonly allowHttp?: boolean;
+  /** Answers requests to its reserved host; without it that host is refused like any internal one. */
+  readonly builtInReceiver?: BuiltInReceiver;
   readonly deniedPorts?: ReadonlySet<number>;
   /** `address:port`; the system's own when empty. */
   readonly dnsServers?: readonly string[];
@@ -51,7 +54,13 @@ const TARGETS_MAX = 10_000;
 export const createSender = (options: SenderOptions = {}): Sender => {
   const { timeoutMs = 15_000, responseBytesMax = 65_536, connectionsPerOrigin = 64, originsMax = 2_000 } = options;
   const addresses = addressRules(options);
-  const targets = cachedTargets({ addresses, allowHttp: options.allowHttp ?? false, deniedPorts: options.deniedPorts });
+  const { allowHttp = false, deniedPorts, builtInReceiver } = options;
+  const targets = cachedTargets({
+    addresses,
+    allowHttp,
+    deniedPorts,
+    builtInReceiver: builtInReceiver !== undefined,
+  });
   const resolver = createResolver({ servers: options.dnsServers, deadlineMs: options.dnsTimeoutMs ?? 3_000 });
   const hand: Hand = { dispatching: undefined, opened: undefined };
   const connect = createConnector({
@@ -59,6 +68,7 @@ export const createSender = (options: SenderOptions = {}): Sender => {
     rules: addresses,
     timeoutMs: options.connectTimeoutMs ?? 5_000,
     ca: options.ca,
+    builtInReceiver,
     ...connectionHooks(hand),
   });
   const pools = createPools({ connect, connectionsPerOrigin, originsMax });

@@ -75,6 +75,34 @@ describe('what must be refused', () => {
   });
 });
 
+describe('the built-in receiver', () => {
+  const on: TargetRules = { ...strict, builtInReceiver: true };
+  it.each([
+    'http://receiver.posthorn.internal/ok',
+    'http://RECEIVER.Posthorn.Internal:80/slow/10?x=1',
+    'http:receiver.posthorn.internal',
+    'http://receiver。posthorn.internal/',
+    'http://%72eceiver.posthorn.internal/',
+  ])('is meant by %s', (url) => {
+    expect(parseTarget(url, on)).toMatchObject({ kind: 'target', origin: 'http://receiver.posthorn.internal' });
+    expect(codeOf(url, withHttp)).toBe('blocked_target');
+  });
+
+  it.each([
+    ['http://receiver.posthorn.internal./ok', 'blocked_target'],
+    ['http://receiver.posthorn.internal:8080/ok', 'blocked_target'],
+    ['http://receiver.posthorn.internal:443/ok', 'blocked_target'],
+    ['https://receiver.posthorn.internal/ok', 'blocked_target'],
+    ['http://a.receiver.posthorn.internal/ok', 'blocked_target'],
+    ['http://posthorn.internal/ok', 'blocked_target'],
+    ['http://receiver-posthorn.internal/ok', 'blocked_target'],
+    ['http://user@receiver.posthorn.internal/ok', 'invalid_target'],
+    ['http://receiver.posthorn.internal/ok#x', 'invalid_target'],
+    ['http://receiver.posthorn.internal@127.0.0.1/', 'invalid_target'],
+    ['http://receiver.posthorn.internal.example.com/ok', 'invalid_target'],
+  ])('is not meant by %s', (url, code) => expect(codeOf(url, on)).toBe(code));
+});
+
 describe('what must be accepted', () => {
   it.each([
     ['https://example.com/', 'https://example.com/'],
