@@ -11,3 +11,14 @@ export const PROGRESS = graphql(`
     }
   }
 `);
+
+export const CREATE_ORGANIZATION = graphql(`
+  mutation CreateOrganization($name: String!) {
+    createOrganization(input: { name: $name }) { id }
+  }
+`);
+export const CREATE_APPLICATION = graphql(`
+  mutation CreateApplication($organization: UUID!, $name: String!) {
+    createApplication(input: { organizationId: $organization, name: $name }) { id }
+  }
+`);
