@@ -139,11 +139,6 @@ const EDGE_PROBLEMS = {
     title: 'The method is not allowed here',
     advice: 'The `Allow` header names those that are.',
   },
-  NotImplemented: {
-    status: 501,
-    title: 'This release cannot answer that',
-    advice: 'Leave the field out.',
-  },
   PayloadGone: {
     status: 410,
     title: 'The payload of the event is no longer kept',

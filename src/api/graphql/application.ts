@@ -5,7 +5,7 @@ import type {
   ApplicationSecretRecord,
   SubscriptionState,
 } from '../../projections/configuration/queries.ts';
-import { connect, exactUpTo, type PageArgs, pageOf } from './connection.ts';
+import { connect, type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Moment, orNone, type Seen, see } from './context.ts';
 import {
   type DeadLetterFilterInput,
@@ -107,7 +107,7 @@ const lists: Fields['string'] = {
     return connect(
       page,
       (subscription) => see(moment, subscription),
-      exactUpTo((limit) => moment.reads.countSubscriptions(applicationId, filter, limit)),
+      (upTo) => moment.reads.countSubscriptions(applicationId, filter, upTo),
     );
   },
   eventTypes: async ({ applicationId, moment }: Application, args: PageArgs, context: Context) => {
@@ -116,7 +116,7 @@ const lists: Fields['string'] = {
     return connect(
       page,
       (eventType) => see(moment, eventType),
-      exactUpTo((limit) => moment.reads.countEventTypes(applicationId, limit)),
+      (upTo) => moment.reads.countEventTypes(applicationId, upTo),
     );
   },
   secrets: async ({ applicationId, moment }: Application, _args: unknown, context: Context) => {

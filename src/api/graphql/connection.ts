@@ -27,14 +27,6 @@ export const connect = <Row, Node>(
   count: Connection<Node>['count'],
 ): Connection<Node> => ({ rows: rows.map(toNode), nextCursor, count });
 
-/** A count of a list that is cheap to count: its rows are few, and one more than the limit is counted. */
-export const exactUpTo =
-  (countTo: (limit: number) => Promise<number>): Connection<unknown>['count'] =>
-  async (upTo) => {
-    const counted = await countTo(upTo + 1);
-    return { value: Math.min(counted, upTo), isExact: counted <= upTo };
-  };
-
 const ofConnection = {
   nodes: ({ rows }: Connection<unknown>) => rows,
   pageInfo: ({ nextCursor }: Connection<unknown>) => ({ hasNextPage: nextCursor !== null, endCursor: nextCursor }),

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../../domain/errors.ts';
-import type { Cut } from '../../projections/as-of/cut.ts';
+import { type Cut, resolveAsOf } from '../../projections/as-of/cut.ts';
 import { type Action, authorize, type Resource } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
-import { missing } from './missing.ts';
+import { createPastReads } from './past-reads.ts';
 import { createReads, type Reads } from './reads.ts';
 
 /** When something is seen, with all that reads it as it was then. */
@@ -24,12 +24,15 @@ export type Context = {
   readonly now: Moment;
   /** Now, with nothing remembered of what was read before: for what a command has just changed. */
   readonly fresh: () => Moment;
-  /** The same, or a moment of the past. */
-  readonly momentOf: (asOf: string | null | undefined) => Moment | Promise<Moment>;
+  /** The same, or a moment of the past. Throws InvalidAsOf. */
+  readonly momentOf: (asOf: string | null | undefined) => Promise<Moment>;
 };
 
 /** A record and when it is seen, which all below it inherits. */
 export type Seen<R> = R & { readonly moment: Moment };
+
+/** The instant by which what waits and what is due are told apart: that of the cut, or of the operation. */
+export const instantOf = ({ moment: { cut } }: { readonly moment: Moment }, at: Date): Date => cut?.instant ?? at;
 
 export const see = <R extends object>(moment: Moment, record: R): Seen<R> => ({ ...record, moment });
 
@@ -40,15 +43,24 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
     return { cut: null, reads, loaders: createLoaders(deps, reads, null) };
   };
   const now = fresh();
+  const pastMoment = async (asOf: string): Promise<Moment> => {
+    const past = { db: deps.pool, reader: deps.reader, cut: await resolveAsOf(deps.pool, asOf) };
+    const reads = createPastReads(deps, past);
+    return { cut: past.cut, reads, loaders: createLoaders(deps, reads, past.cut) };
+  };
+  /** Fields of one moment share what they read. */
+  const moments = new Map<string, Promise<Moment>>();
   return {
     request,
     deps,
     at,
     now,
     fresh,
-    momentOf: (asOf) => {
+    momentOf: async (asOf) => {
       if (asOf === null || asOf === undefined) return now;
-      throw missing('asOf');
+      const found = moments.get(asOf) ?? pastMoment(asOf);
+      moments.set(asOf, found);
+      return found;
     },
   };
 };

@@ -28,7 +28,7 @@ export const formatErrors = (
 ): readonly GraphQLFormattedError[] =>
   errors.map((error) => {
     const problem = toProblem(error.originalError ?? error);
-    if (problem.status >= 500 && problem.id !== 'NotImplemented')
+    if (problem.status >= 500)
       request.log.error(
         { err: problem.cause ?? error, problem: problem.id, path: error.path },
         'a GraphQL field failed',

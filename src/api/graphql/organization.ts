@@ -1,7 +1,7 @@
 import { notFound } from '../../domain/refusals.ts';
 import type { ApplicationRecord, OrganizationRecord } from '../../projections/configuration/queries.ts';
 import { applicationIdOf } from '../scope.ts';
-import { connect, exactUpTo, type PageArgs, pageOf } from './connection.ts';
+import { connect, type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Moment, orNone, type Seen, see } from './context.ts';
 import type { Fields } from './schema.ts';
 
@@ -18,7 +18,7 @@ const applicationsOf = async (context: Context, moment: Moment, organizationId: 
   return connect(
     page,
     (application) => see(moment, application),
-    exactUpTo((limit) => moment.reads.countApplications(filter, limit)),
+    (upTo) => moment.reads.countApplications(filter, upTo),
   );
 };
 
@@ -58,7 +58,7 @@ export const organizationFields: Fields = {
       return connect(
         page,
         (organization) => see(moment, organization),
-        exactUpTo((limit) => moment.reads.countOrganizations(visible, limit)),
+        (upTo) => moment.reads.countOrganizations(visible, upTo),
       );
     },
     organization: async (_root: unknown, { id, asOf }: AsOf & { id: string }, context: Context) => {

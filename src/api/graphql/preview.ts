@@ -3,7 +3,7 @@ import type { ApplicationRecord } from '../../projections/configuration/queries.
 import { PAGE_MAX } from '../../projections/page.ts';
 import { createReplays } from '../event/replay.ts';
 import { entries } from '../http/strings.ts';
-import { invalidField } from '../problems.ts';
+import { invalidField, Problem } from '../problems.ts';
 import { subscriptionSeen } from './application.ts';
 import { allow, type Context, type Seen, see } from './context.ts';
 import { type EventFilterInput, eventFilter } from './filters.ts';
@@ -50,6 +50,8 @@ export const previewFields: Fields = {
       context: Context,
     ) => {
       allow(context, 'event:list', { applicationId });
+      if (moment.cut !== null)
+        throw new Problem('InvalidAsOf', 'A replay is made now: ask for its preview without asOf.');
       const preview = await createReplays(context.deps).preview(applicationId, {
         filter: eventFilter(filter),
         subscriptionId: subscriptionId ?? undefined,

@@ -23,6 +23,7 @@ import {
   listApplicationSecrets,
   listEventTypes,
 } from '../../projections/configuration/queries.ts';
+import { type Counts, countsOf } from '../../projections/counts/queries.ts';
 import {
   countDeadLettersUpTo,
   type DeadLetterFilter,
@@ -31,23 +32,14 @@ import {
 } from '../../projections/dead-letter/queries.ts';
 import {
   countDeliveries,
-  countDeliveriesByState,
   type DeliveryFilter,
   listDeliveries,
   listDeliveriesOfEvents,
 } from '../../projections/delivery/queries.ts';
-import {
-  countAllEvents,
-  countEvents,
-  type EventFilter,
-  type EventRecord,
-  listEvents,
-} from '../../projections/event/queries.ts';
-import type { Page, PageRequest } from '../../projections/page.ts';
-import { PAGE_MAX } from '../../projections/page.ts';
+import { countEvents, type EventFilter, type EventRecord, listEvents } from '../../projections/event/queries.ts';
+import { type Count, PAGE_MAX, type Page, type PageRequest } from '../../projections/page.ts';
 import {
   countRequestAttempts,
-  countSentAttempts,
   findRequestAttempt,
   listRequestAttempts,
   type RequestAttemptFilter,
@@ -56,9 +48,6 @@ import { type TrafficSpan, trafficOf, trafficOfSubscriptions } from '../../proje
 import { readDeliveries, readDelivery } from '../delivery/history.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvents } from '../event/view.ts';
-
-/** Subscriptions and event types that are counted; an application has hundreds at most. */
-const CONFIGURED_MAX = 1_000_000;
 
 export type StreamKey = { readonly partition: number; readonly streamId: string };
 export type StreamBounds = Parameters<ApiDeps['reader']['readStreamsWithin']>[1];
@@ -77,24 +66,24 @@ export const createReads = (deps: ApiDeps, at: Date) => {
       listAudit({ db: pool, reader }, applicationId, filter),
 
     organizations: (ids: OrganizationSelection, page: PageRequest) => listOrganizationsOldestFirst(pool, ids, page),
-    countOrganizations: (ids: OrganizationSelection, limit: number) => countOrganizations(pool, ids, limit),
+    countOrganizations: exactly((ids: OrganizationSelection, limit) => countOrganizations(pool, ids, limit)),
     findOrganizations: (ids: readonly string[]) => findOrganizations(pool, ids),
 
     applications: (filter: ApplicationFilter & PageRequest) => listApplicationsOldestFirst(pool, filter),
-    countApplications: (filter: ApplicationFilter, limit: number) => countApplicationsUpTo(pool, filter, limit),
+    countApplications: exactly((filter: ApplicationFilter, limit) => countApplicationsUpTo(pool, filter, limit)),
     findApplications: (ids: readonly string[]) => findApplications(pool, ids),
 
     secrets: async (applicationId: string): Promise<readonly ApplicationSecretRecord[]> =>
       (await listApplicationSecrets(pool, applicationId, { limit: PAGE_MAX })).rows,
 
     eventTypes: (applicationId: string, page: PageRequest) => listEventTypes(pool, applicationId, page),
-    countEventTypes: (applicationId: string, limit: number) => countEventTypes(pool, applicationId, limit),
+    countEventTypes: exactly((applicationId: string, limit) => countEventTypes(pool, applicationId, limit)),
     findEventType: (applicationId: string, name: string) => findEventType(pool, applicationId, name),
 
     subscriptions: (applicationId: string, filter: SubscriptionFilter & PageRequest) =>
       listSubscriptionsOldestFirst(pool, applicationId, filter),
-    countSubscriptions: (applicationId: string, filter: SubscriptionFilter, limit: number) =>
-      countSubscriptions(pool, applicationId, filter, limit),
+    countSubscriptions: (applicationId: string, filter: SubscriptionFilter, upTo: number) =>
+      exactly((of: SubscriptionFilter, limit) => countSubscriptions(pool, applicationId, of, limit))(filter, upTo),
     findSubscriptions: (ids: readonly string[]) => findSubscriptionStates(pool, ids),
     allSubscriptions: (applicationIds: readonly string[]) => subscriptionsOfApplications(pool, applicationIds),
 
@@ -115,18 +104,7 @@ export const createReads = (deps: ApiDeps, at: Date) => {
     findDelivery: (deliveryId: string) => readDelivery(reader, deliveryId),
     findDeliveries: (keys: readonly { deliveryId: string; subscriptionId: string }[]) => readDeliveries(deps, keys),
 
-    counts: async (applicationId: string) => {
-      const [events, deliveries, attempts, subscriptions, eventTypes] = await Promise.all([
-        countAllEvents(pool, applicationId),
-        countDeliveriesByState(pool, applicationId, at),
-        countSentAttempts(pool, applicationId),
-        countSubscriptions(pool, applicationId, {}, CONFIGURED_MAX),
-        countEventTypes(pool, applicationId, CONFIGURED_MAX),
-      ]);
-      const { dead_lettered: deadLettered, ...states } = deliveries;
-      const { succeeded: attemptsSucceeded, failed: attemptsFailed } = attempts;
-      return { events, ...states, deadLettered, attemptsSucceeded, attemptsFailed, subscriptions, eventTypes };
-    },
+    counts: async (applicationId: string) => shownCounts(await countsOf(pool, applicationId, at)),
 
     traffic: (applicationId: string, span: TrafficSpan & { subscriptionId?: string | undefined }) =>
       trafficOf(pool, applicationId, span),
@@ -155,7 +133,29 @@ export const createReads = (deps: ApiDeps, at: Date) => {
 
 export type Reads = ReturnType<typeof createReads>;
 
-type Wanted = { readonly status?: NonNullable<RequestAttemptFilter['status']>['is'] | undefined };
+/** Counts as the schema has them: what failed includes what ran into the deadline. */
+export const shownCounts = ({ deliveries, requestAttempts, events, subscriptions, eventTypes }: Counts) => ({
+  ...deliveries,
+  events,
+  subscriptions,
+  eventTypes,
+  attemptsSucceeded: requestAttempts.succeeded,
+  attemptsFailed: requestAttempts.failed + requestAttempts.timeout,
+});
+
+/** A count of what is cheap to count: its rows are few, and one more than the limit is counted. */
+const exactly =
+  <Of>(countTo: (of: Of, limit: number) => Promise<number>) =>
+  async (of: Of, upTo: number): Promise<Count> =>
+    countUpTo(await countTo(of, upTo + 1), upTo);
+
+/** What is told of a number that is known when counting stops at a limit. */
+export const countUpTo = (number: number, upTo: number): Count => ({
+  value: Math.min(number, upTo),
+  isExact: number <= upTo,
+});
+
+export type Wanted = { readonly status?: NonNullable<RequestAttemptFilter['status']>['is'] | undefined };
 
 /** What waits and what is due are told apart by the clock. */
 const withClock = <F extends Wanted>({ status, ...filter }: F, now: Date) => ({

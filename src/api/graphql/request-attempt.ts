@@ -3,7 +3,7 @@ import type { EventRecord } from '../../projections/event/queries.ts';
 import { attemptFactsOf, type RequestAttemptRecord } from '../../projections/request-attempt/queries.ts';
 import { dayOf } from '../../worklist/payload.ts';
 import { subscriptionSeen } from './application.ts';
-import { type Context, type Seen, see } from './context.ts';
+import { type Context, instantOf, type Seen, see } from './context.ts';
 import { deliverySeen } from './delivery.ts';
 import { eventSeen } from './event.ts';
 import type { SettingsHistory } from './loaders.ts';
@@ -40,7 +40,7 @@ export const requestAttemptFields: Fields = {
   RequestAttempt: {
     id: ({ requestAttemptId }: RequestAttempt) => requestAttemptId,
     status: (attempt: RequestAttempt, _args: unknown, { at }: Context) =>
-      attemptStatus(attemptFactsOf(attempt), at).status.toUpperCase(),
+      attemptStatus(attemptFactsOf(attempt), instantOf(attempt, at)).status.toUpperCase(),
     response: (attempt: RequestAttempt) => (attempt.response ? attempt : null),
     request: async (attempt: RequestAttempt) => {
       const event = await eventSeen(attempt);

@@ -18,7 +18,6 @@ import { eventFields } from './event.ts';
 import { eventTypeFields } from './event-type.ts';
 import { historyFields } from './history.ts';
 import { instanceFields } from './instance.ts';
-import { missingFields } from './missing.ts';
 import { organizationFields } from './organization.ts';
 import { previewFields } from './preview.ts';
 import { requestAttemptFields } from './request-attempt.ts';
@@ -45,7 +44,6 @@ const FIELDS: readonly Fields[] = [
   subscriptionFields,
   trafficFields,
   historyFields,
-  missingFields,
 ];
 
 const SDL = readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8');

@@ -1,5 +1,5 @@
 import type { SubscriptionState } from '../../projections/configuration/queries.ts';
-import type { Context, Seen } from './context.ts';
+import { type Context, instantOf, type Seen } from './context.ts';
 import { logPosition } from './position.ts';
 import type { Fields } from './schema.ts';
 
@@ -27,8 +27,11 @@ export const subscriptionFields: Fields = {
     ),
     id: ({ subscriptionId }: Subscription) => subscriptionId,
     disabledReason: ({ settings, disabledReason }: Subscription) => (settings.isEnabled ? null : disabledReason),
-    previousSecretValidUntil: ({ previousValidUntil }: Subscription, _args: unknown, { at }: Context) =>
-      previousValidUntil !== null && previousValidUntil > at ? previousValidUntil : null,
+    previousSecretValidUntil: (subscription: Subscription, _args: unknown, { at }: Context) => {
+      const { previousValidUntil } = subscription;
+      const isValid = previousValidUntil !== null && previousValidUntil > instantOf(subscription, at);
+      return isValid ? previousValidUntil : null;
+    },
     position: ({ partition, position }: Subscription) => logPosition(partition, position),
   },
 };

@@ -23,9 +23,9 @@ import {
  * The configuration as it was at a cut. Its tables keep what was deleted and are written within the append, so they are never
  * behind; rows that have changed since are folded from their streams.
  */
-type Row<Own> = Own & { partition_no: number; is_later: boolean };
+export type Row<Own> = Own & { partition_no: number; is_later: boolean };
 
-type Table<Own, Found> = {
+export type Table<Own, Found> = {
   readonly list: string;
   readonly kind: 'uuid' | 'text';
   readonly keyOf: (row: Own) => string;
@@ -36,7 +36,7 @@ type Table<Own, Found> = {
 };
 
 /** Rows as they were: their own past, or that of their stream. */
-const settle = async <Own, Found>(
+export const settle = async <Own, Found>(
   { reader, cut }: Past,
   { streamOf, toFound, fold }: Table<Own, Found>,
   rows: readonly Row<Own>[],
@@ -82,9 +82,9 @@ const find = async <Own extends object, Found>(
   return (await settle(past, table, rows))[0];
 };
 
-const IS_LATER = (cut: string): string => `position > ${cutAt(cut)}`;
+export const IS_LATER = (cut: string): string => `position > ${cutAt(cut)}`;
 
-const APPLICATIONS: Table<ApplicationRow, ApplicationRecord> = {
+export const APPLICATIONS: Table<ApplicationRow, ApplicationRecord> = {
   list: 'applications',
   kind: 'uuid',
   keyOf: (row) => row.application_id,
@@ -152,7 +152,7 @@ export const findEventTypeAsOf = (
   name: string,
 ): Promise<EventTypeRecord | undefined> => find(past, EVENT_TYPES, FIND_EVENT_TYPE, [applicationId, name]);
 
-const SUBSCRIPTIONS: Table<SubscriptionStateRow, SubscriptionState> = {
+export const SUBSCRIPTIONS: Table<SubscriptionStateRow, SubscriptionState> = {
   list: 'subscriptions',
   kind: 'uuid',
   keyOf: (row) => row.subscription_id,
@@ -160,7 +160,7 @@ const SUBSCRIPTIONS: Table<SubscriptionStateRow, SubscriptionState> = {
   toFound: toSubscriptionState,
   fold: foldSubscription,
 };
-const LIVE_SUBSCRIPTIONS: typeof SUBSCRIPTIONS = {
+export const LIVE_SUBSCRIPTIONS: typeof SUBSCRIPTIONS = {
   ...SUBSCRIPTIONS,
   fold: (stream) => {
     const found = foldSubscription(stream);

@@ -1,8 +1,15 @@
 import type { ApplicationEvent } from '../../domain/application/events.ts';
 import type { EventTypeEvent } from '../../domain/event-type/events.ts';
+import type { OrganizationEvent } from '../../domain/organization/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
 import type { RecordedEvent } from '../../eventstore/types.ts';
-import type { ApplicationRecord, EventTypeRecord, SubscriptionState } from './queries.ts';
+import type {
+  ApplicationRecord,
+  ApplicationSecretRecord,
+  EventTypeRecord,
+  OrganizationRecord,
+  SubscriptionState,
+} from './queries.ts';
 
 type Place = Pick<RecordedEvent, 'partition' | 'position'>;
 
@@ -12,6 +19,19 @@ const foldWith =
     (stream as unknown as readonly (Event & Place)[]).reduce(step, undefined as Found | undefined);
 
 /** What the tables of the configuration hold once they have applied the beginning of a stream. */
+export const foldOrganization = foldWith<OrganizationRecord, OrganizationEvent>((found, { type, data }) => {
+  switch (type) {
+    case 'OrganizationCreated':
+      return { organizationId: data.organizationId, name: data.name, createdAt: new Date(data.createdAt) };
+    case 'OrganizationRenamed':
+      return found && { ...found, name: data.name };
+    case 'OrganizationDeleted':
+      return undefined;
+    default:
+      return found;
+  }
+});
+
 export const foldApplication = foldWith<ApplicationRecord, ApplicationEvent>((found, { type, data }) => {
   switch (type) {
     case 'ApplicationCreated': {
@@ -26,6 +46,27 @@ export const foldApplication = foldWith<ApplicationRecord, ApplicationEvent>((fo
       return found; // About its secrets.
   }
 });
+
+/** The secrets of an application out of its stream, those that were deleted left out, newest first. */
+export const foldApplicationSecrets = (stream: readonly RecordedEvent[]): ApplicationSecretRecord[] => {
+  const found = new Map<string, ApplicationSecretRecord>();
+  for (const { type, data } of stream as unknown as readonly ApplicationEvent[])
+    if (type === 'ApplicationSecretCreated') {
+      const { secretId, applicationId, organizationId, name, createdAt } = data;
+      found.set(secretId, {
+        secretId,
+        applicationId,
+        organizationId,
+        name,
+        createdAt: new Date(createdAt),
+        deletedAt: null,
+      });
+    } else if (type === 'ApplicationSecretRenamed') {
+      const before = found.get(data.secretId);
+      if (before) found.set(data.secretId, { ...before, name: data.name });
+    } else if (type === 'ApplicationSecretDeleted') found.delete(data.secretId);
+  return [...found.values()].toSorted((a, b) => (a.secretId < b.secretId ? 1 : -1));
+};
 
 export const foldEventType = foldWith<EventTypeRecord, EventTypeEvent>((found, { type, data }) => {
   switch (type) {

@@ -3,15 +3,17 @@ import { awaitReadModels } from '../as-of/catch-up.ts';
 import { cutArray, cutAt, endOf } from '../as-of/cut.ts';
 import { pageAsOf } from '../as-of/page.ts';
 import type { Past } from '../as-of/past.ts';
-import { type Page, type PageRequest, pageStatement } from '../page.ts';
+import { PAGE_MAX, type Page, type PageRequest, pageStatement } from '../page.ts';
 import { deadLetterProjection } from './projection.ts';
 import {
   COLUMNS,
   type DeadLetterFilter,
+  type DeadLetterGroup,
   type DeadLetterRecord,
   type DeadLetterRow,
   FILTER,
   filterParameters,
+  GROUPS_MAX,
   LIST,
   RANGE,
   toDeadLetter,
@@ -60,3 +62,38 @@ export const listDeadLettersAsOf = async (
     settle: async (rows) => rows.map(toDeadLetter),
   });
 };
+
+/** Dead letters that are grouped at a cut. */
+const GROUPED_MAX = 5_000;
+
+/** The largest groups first, of the newest {@link GROUPED_MAX} that match. Throws ReadModelBehind. */
+export const groupDeadLettersAsOf = async (
+  past: Past,
+  applicationId: string,
+  filter: DeadLetterFilter,
+): Promise<DeadLetterGroup[]> => {
+  const letters: DeadLetterRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listDeadLettersAsOf(past, applicationId, { ...filter, cursor, limit: PAGE_MAX });
+    letters.push(...page.rows);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined && letters.length < GROUPED_MAX);
+  const groups = Map.groupBy(letters.slice(0, GROUPED_MAX), ({ subscriptionId, reason, lastFailure }) =>
+    [subscriptionId, reason, lastFailure ?? LAST].join(' '),
+  );
+  return [...groups]
+    .toSorted(([a, some], [b, others]) => others.length - some.length || (a < b ? -1 : 1))
+    .slice(0, GROUPS_MAX)
+    .flatMap(([, group]) => {
+      const [first] = group;
+      if (!first) return [];
+      const { subscriptionId, reason, lastFailure } = first;
+      const times = group.map(({ deadLetteredAt }) => deadLetteredAt.getTime());
+      const [oldestAt, newestAt] = [new Date(Math.min(...times)), new Date(Math.max(...times))];
+      return [{ applicationId, subscriptionId, reason, lastFailure, count: group.length, oldestAt, newestAt }];
+    });
+};
+
+/** Groups without a last failure come after the others, as null does in SQL. */
+const LAST = '~';

@@ -143,7 +143,7 @@ export type DeadLetterGroup = {
   readonly newestAt: Date;
 };
 
-const GROUPS_MAX = 200;
+export const GROUPS_MAX = 200;
 const GROUP_DEAD_LETTERS = `
   SELECT subscription_id, reason, last_failure, count(*)::int AS count, min(dead_lettered_at) AS oldest_at,
     max(dead_lettered_at) AS newest_at

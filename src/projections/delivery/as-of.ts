@@ -12,8 +12,11 @@ import {
   type DeliveryRow,
   keyRange,
   LIST,
+  listOfEvents,
+  type OwingEvent,
   RANGE,
   toDelivery,
+  valuesOfEvents,
 } from './queries.ts';
 
 const CUT = '$10';
@@ -63,18 +66,41 @@ export const listDeliveriesAsOf = async (
       ]);
       return { rows: rows.filter((row) => row.delivery_id !== null), scannedTo: rows[0]?.scanned_to ?? null };
     },
-    settle: async (rows) => {
-      const later = rows.filter((row) => row.is_later);
-      const histories = await foldDeliveriesAsOf(
-        past,
-        later.map((row) => ({ partition: row.partition_no, deliveryId: row.delivery_id })),
-      );
-      return rows.map((row) => {
-        const found = row.is_later ? histories.get(row.delivery_id)?.delivery : toDelivery(row);
-        return status === undefined || found?.status === status ? found : undefined;
-      });
-    },
+    settle: async (rows) =>
+      (await settleDeliveries(past, rows)).map((found) =>
+        status === undefined || found?.status === status ? found : undefined,
+      ),
   });
+};
+
+const LIST_OF_EVENTS_AS_OF = listOfEvents(
+  `${COLUMNS}, position > ${cutAt('$6')} AS is_later`,
+  `AND created_position <= ${cutAt('$6')}`,
+);
+
+/** The deliveries of many events as {@link listDeliveriesOfEvents} has them, as they were at a cut. Throws ReadModelBehind. */
+export const listDeliveriesOfEventsAsOf = async (
+  past: Past,
+  events: readonly OwingEvent[],
+  limit: number,
+): Promise<DeliveryRecord[]> => {
+  await awaitReadModels(past.db, [deliveryProjection], past.cut);
+  const values = [...valuesOfEvents(events, limit), cutArray(past.cut)];
+  const { rows } = await past.db.query<DeliveryRow & { is_later: boolean }>(LIST_OF_EVENTS_AS_OF, values);
+  return (await settleDeliveries(past, rows)).filter((found) => found !== undefined);
+};
+
+/** Rows as they were: their own past, or that of their stream. */
+const settleDeliveries = async (
+  past: Past,
+  rows: readonly (DeliveryRow & { is_later: boolean })[],
+): Promise<(DeliveryRecord | undefined)[]> => {
+  const later = rows.filter((row) => row.is_later);
+  const histories = await foldDeliveriesAsOf(
+    past,
+    later.map((row) => ({ partition: row.partition_no, deliveryId: row.delivery_id })),
+  );
+  return rows.map((row) => (row.is_later ? histories.get(row.delivery_id)?.delivery : toDelivery(row)));
 };
 
 /** Deliveries with their attempts as they were at a cut, by their ids; those that did not exist yet are missing. */

@@ -144,36 +144,30 @@ export const countDeliveries = (
   limit: number,
 ): Promise<Count> => readCount(db, COUNT_DELIVERIES, filterValues(applicationId, filter, null, limit));
 
-const COUNT_BY_STATUS = `
-  SELECT CASE WHEN status = 'pending' AND due_at > $2 THEN 'waiting' ELSE status END AS state, count(*)::float8 AS count
-  FROM delivery WHERE application_id = $1 GROUP BY 1`;
-
-/** How many of an application stand how; pending ones that are not due yet are `waiting`. */
-export const countDeliveriesByState = async (
-  db: Queryable,
-  applicationId: string,
-  now: Date,
-): Promise<Record<DeliveryStatus | 'waiting', number>> => {
-  const { rows } = await db.query<{ state: DeliveryStatus | 'waiting'; count: number }>(COUNT_BY_STATUS, [
-    applicationId,
-    now,
-  ]);
-  const none = { pending: 0, waiting: 0, succeeded: 0, dead_lettered: 0, cancelled: 0 };
-  return Object.assign(none, Object.fromEntries(rows.map(({ state, count }) => [state, count])));
-};
-
 /** Deliveries of one event that are shown with it. */
 export const DELIVERIES_OF_EVENT_MAX = 1_000;
-const LIST_OF_EVENTS = `
+/** `$1` to `$4` say which events, `$5` how many deliveries in all. */
+export const listOfEvents = (columns: string, condition: string): string => `
   SELECT d.*
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS e (application_id, event_id, since, until)
   CROSS JOIN LATERAL (
-    SELECT ${COLUMNS} FROM delivery
+    SELECT ${columns} FROM delivery
     WHERE delivery.application_id = e.application_id AND delivery.event_id = e.event_id
-      AND delivery_id >= e.since AND delivery_id < e.until
+      AND delivery_id >= e.since AND delivery_id < e.until ${condition}
     ORDER BY subscription_id
     LIMIT ${DELIVERIES_OF_EVENT_MAX}) AS d
   LIMIT $5`;
+const LIST_OF_EVENTS = listOfEvents(COLUMNS, '');
+
+export type OwingEvent = { readonly applicationId: string; readonly eventId: string; readonly receivedAt: Date };
+
+export const valuesOfEvents = (events: readonly OwingEvent[], limit: number): unknown[] => [
+  events.map(({ applicationId }) => applicationId),
+  events.map(({ eventId }) => eventId),
+  events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime())),
+  events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime() + 1)),
+  limit,
+];
 
 /**
  * The deliveries of many events, those of the oldest subscriptions first; at most {@link DELIVERIES_OF_EVENT_MAX} of each
@@ -181,16 +175,10 @@ const LIST_OF_EVENTS = `
  */
 export const listDeliveriesOfEvents = async (
   db: Queryable,
-  events: readonly { readonly applicationId: string; readonly eventId: string; readonly receivedAt: Date }[],
+  events: readonly OwingEvent[],
   limit: number,
 ): Promise<DeliveryRecord[]> => {
-  const { rows } = await db.query<DeliveryRow>(LIST_OF_EVENTS, [
-    events.map(({ applicationId }) => applicationId),
-    events.map(({ eventId }) => eventId),
-    events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime())),
-    events.map(({ receivedAt }) => minUuidAt(receivedAt.getTime() + 1)),
-    limit,
-  ]);
+  const { rows } = await db.query<DeliveryRow>(LIST_OF_EVENTS, valuesOfEvents(events, limit));
   return rows.map(toDelivery);
 };
 

@@ -192,14 +192,6 @@ export const listEventsToReplay = async (
   return { events, isComplete: (rows[0]?.looked ?? 0) < REPLAY_SCAN_MAX };
 };
 
-const COUNT_ALL = 'SELECT count(*)::float8 AS count FROM event WHERE application_id = $1';
-
-/** Every event of an application. */
-export const countAllEvents = async (db: Queryable, applicationId: string): Promise<number> => {
-  const { rows } = await db.query<{ count: number }>(COUNT_ALL, [applicationId]);
-  return rows[0]?.count ?? 0;
-};
-
 /** Labels as the read model keeps them; null for none. */
 export const labelsText = (labels: EventFilter['labels'] = {}): string | null => {
   const wanted = Object.entries(labels).map(([name, value]) => [cleanText(name), cleanText(value)]);

@@ -163,20 +163,6 @@ export const countRequestAttempts = (
   limit: number,
 ): Promise<Count> => readCount(db, COUNT_REQUEST_ATTEMPTS, filterValues(applicationId, filter, null, limit));
 
-const COUNT_SENT = `
-  SELECT count(*) FILTER (WHERE outcome = 'succeeded')::float8 AS succeeded,
-    count(*) FILTER (WHERE outcome = 'failed')::float8 AS failed
-  FROM request_attempt WHERE application_id = $1`;
-
-/** Requests that were made for an application, by how they ended. */
-export const countSentAttempts = async (
-  db: Queryable,
-  applicationId: string,
-): Promise<{ readonly succeeded: number; readonly failed: number }> => {
-  const { rows } = await db.query<{ succeeded: number; failed: number }>(COUNT_SENT, [applicationId]);
-  return rows[0] ?? { succeeded: 0, failed: 0 };
-};
-
 export const findRequestAttempt = async (
   db: Queryable,
   applicationId: string,

@@ -231,14 +231,6 @@ describe('somebody else', () => {
 });
 
 describe('what cannot be answered', () => {
-  it.each(['application(asOf: "2026-01-01T00:00:00Z") { id }'])(
-    'is said to be so and is not null: %s',
-    async (fields) => {
-      const { errors } = await ask(service, `{ ${fields} }`, {}, tenant.secret);
-      expect(errors).toMatchObject([{ extensions: { id: 'NotImplemented', status: 501 } }]);
-    },
-  );
-
   it('for a reason of ours is logged, and gives nothing away', async () => {
     const { queryPool } = service.service.node.core;
     const { query } = queryPool;
