@@ -13,6 +13,20 @@ import {
   listSubscriptionsAsOf,
 } from '#src/projections/configuration/as-of.ts';
 import {
+  findApplications,
+  findSubscriptionStates,
+  listApplicationsOldestFirst,
+  listSubscriptionsOldestFirst,
+  subscriptionsOfApplications,
+} from '#src/projections/configuration/lists.ts';
+import {
+  findApplicationsAsOf,
+  findSubscriptionStatesAsOf,
+  listApplicationsOldestFirstAsOf,
+  listSubscriptionsOldestFirstAsOf,
+  subscriptionsOfApplicationsAsOf,
+} from '#src/projections/configuration/lists-as-of.ts';
+import {
   findSubscription,
   listApplications,
   listEventTypes,
@@ -192,6 +206,7 @@ const readAll = async <Row>(list: (request: PageRequest) => Promise<Page<Row>>):
   return rows;
 };
 
+const SUBSCRIPTION_IDS = [0, 1].map((index) => idOf(`subscription ${index}`));
 const STATUSES = ['pending', 'succeeded', 'dead_lettered', 'cancelled'] as const;
 const ATTEMPT_STATUSES = ['pending', 'waiting', 'succeeded', 'failed', 'timeout', 'cancelled'] as const;
 
@@ -201,6 +216,16 @@ const askNow = async (now: Date) => ({
   eventTypes: await readAll((page) => listEventTypes(client, applicationId, page)),
   subscriptions: await readAll((page) => listSubscriptions(client, applicationId, page)),
   subscription: await findSubscription(client, idOf('subscription 0')),
+  oldestFirst: await Promise.all([
+    readAll((page) => listApplicationsOldestFirst(client, { ...page, organizationId })),
+    readAll((page) => listSubscriptionsOldestFirst(client, applicationId, page)),
+    readAll((page) => listSubscriptionsOldestFirst(client, applicationId, { ...page, isEnabled: false })),
+  ]),
+  byId: await Promise.all([
+    findApplications(client, [applicationId]),
+    findSubscriptionStates(client, SUBSCRIPTION_IDS),
+    subscriptionsOfApplications(client, [applicationId]),
+  ]),
   events: await readAll((page) => listEvents(client, applicationId, page)),
   eventsBy: await Promise.all(
     STATUSES.map((status) => readAll((page) => listEvents(client, applicationId, { ...page, status }))),
@@ -228,6 +253,16 @@ const askPast = async (past: Past, partition: number): Promise<Answers> => ({
   eventTypes: await readAll((page) => listEventTypesAsOf(past, applicationId, page)),
   subscriptions: (await readAll((page) => listSubscriptionsAsOf(past, applicationId, page))).map(withoutState),
   subscription: [await findSubscriptionAsOf(past, idOf('subscription 0'))].filter(isDefined).map(withoutState)[0],
+  oldestFirst: await Promise.all([
+    readAll((page) => listApplicationsOldestFirstAsOf(past, { ...page, organizationId })),
+    readAll((page) => listSubscriptionsOldestFirstAsOf(past, applicationId, page)),
+    readAll((page) => listSubscriptionsOldestFirstAsOf(past, applicationId, { ...page, isEnabled: false })),
+  ]),
+  byId: await Promise.all([
+    findApplicationsAsOf(past, [applicationId]),
+    findSubscriptionStatesAsOf(past, SUBSCRIPTION_IDS),
+    subscriptionsOfApplicationsAsOf(past, [applicationId]),
+  ]),
   events: await readAll((page) => listEventsAsOf(past, applicationId, page)),
   eventsBy: await Promise.all(
     STATUSES.map((status) => readAll((page) => listEventsAsOf(past, applicationId, { ...page, status }))),
