@@ -27,6 +27,7 @@ const pages = {
   sendEvent: { path: 'send-event', title: 'Send event', load: () => import('./pages/send-event/SendEvent.svelte') },
   audit: { path: 'audit', title: 'Audit trail', load: () => import('./pages/audit/Audit.svelte') },
   start: { path: 'start', title: 'First delivery', load: () => import('./pages/start/Start.svelte') },
+  delivery: { path: 'deliveries/:delivery', title: 'Delivery', load: () => import('./pages/delivery/Delivery.svelte') },
 } satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
 
 export type PageName = keyof typeof pages;
