@@ -34,22 +34,28 @@ import { readEvents } from '../event/view.ts';
 import { readHistories, WHOLE } from './histories.ts';
 import { countUpTo, type Reads, shownCounts } from './reads.ts';
 
-/** Rows that a filtered list of the past is counted to, and the pages that are read for it, which may be short. */
+/** Rows that a filtered list of the past is counted to. */
 const COUNTED_MAX = 2_000;
-const COUNT_PAGES_MAX = 2 * (COUNTED_MAX / PAGE_MAX);
+/** Pages, which may be short, that one count reads, and that all counts of a moment read together. */
+const PAGES_MAX = 2 * (COUNTED_MAX / PAGE_MAX);
+const PAGES_OF_ALL_MAX = 120;
 
 /** Counts by reading pages: what a filter takes of the past is known only of rows that were read. */
-const countPages = async (list: (page: PageRequest) => Promise<Page<unknown>>, upTo: number): Promise<Count> => {
-  const most = Math.min(upTo, COUNTED_MAX);
-  let [value, cursor]: [number, string | undefined] = [0, undefined];
-  for (let read = 0; read < COUNT_PAGES_MAX; read += 1) {
-    const page: Page<unknown> = await list({ limit: PAGE_MAX, cursor });
-    value += page.rows.length;
-    if (value > most) break;
-    if (page.nextCursor === null) return { value, isExact: true };
-    cursor = page.nextCursor;
-  }
-  return { value: Math.min(value, most), isExact: false };
+const createPageCounter = () => {
+  let left = PAGES_OF_ALL_MAX;
+  return async (list: (page: PageRequest) => Promise<Page<unknown>>, upTo: number): Promise<Count> => {
+    const most = Math.min(upTo, COUNTED_MAX);
+    let [value, cursor]: [number, string | undefined] = [0, undefined];
+    for (let read = 0; read < PAGES_MAX && left > 0; read += 1) {
+      left -= 1;
+      const page: Page<unknown> = await list({ limit: PAGE_MAX, cursor });
+      value += page.rows.length;
+      if (value > most) break;
+      if (page.nextCursor === null) return { value, isExact: true };
+      cursor = page.nextCursor;
+    }
+    return { value: Math.min(value, most), isExact: false };
+  };
 };
 
 const sum = (parts: Readonly<Record<string, number>>): number =>
@@ -61,6 +67,7 @@ export const createPastReads = (deps: ApiDeps, past: Past): Reads => {
   const { reader, partitions } = deps;
   const { db, cut } = past;
 
+  const countPages = createPageCounter();
   const known = new Map<string, Promise<Counts>>();
   const countsOfApplication = (applicationId: string): Promise<Counts> => {
     const counts = known.get(applicationId) ?? countsAsOf(past, applicationId, partitionOf(applicationId, partitions));

@@ -253,6 +253,22 @@ describe('asOf', () => {
     expect(errors).toMatchObject([{ extensions: { id: 'InvalidAsOf' } }]);
   });
 
+  it('goes by the clock of its moment', async () => {
+    const id = await subscribe({ description: 'rotated' });
+    await service.post(`/subscriptions/${id}/secret/rotate`, { overlap_seconds: 1 });
+    const asOf = new Date().toISOString();
+    const validUntil = async (moment: string | null): Promise<unknown> =>
+      (
+        await askData(
+          service,
+          'query ($id: UUID!, $asOf: AsOf, $subscription: UUID!) { application(id: $id, asOf: $asOf) { subscription(id: $subscription) { previousSecretValidUntil } } }',
+          { id: tenant.applicationId, subscription: id, asOf: moment },
+        )
+      ).application.subscription.previousSecretValidUntil;
+    await eventually(async () => expect(await validUntil(null)).toBeNull());
+    expect(await validUntil(asOf)).not.toBeNull();
+  });
+
   it('opens nothing of another tenant', async () => {
     const variables = { ...ids(), asOf: kept[0]?.instant };
     expect(await askData(service, name, variables, stranger.secret)).toEqual({ application: null, organization: null });
