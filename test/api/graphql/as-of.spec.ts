@@ -141,6 +141,7 @@ beforeAll(async () => {
   await service.delete(`/subscriptions/${second}`);
   await service.delete(`/event_types/order.sent?application_id=${tenant.applicationId}`);
   await service.post('/application_secrets', { application_id: tenant.applicationId, name: 'CI' });
+  await service.delete(`/application_secrets/${tenant.secret}?application_id=${tenant.applicationId}`);
   await service.post(`/events/${eventId}/replay`, { application_id: tenant.applicationId });
   await subscribe({ description: 'third' });
   await keep('deleted, replayed as an event, more of everything');
@@ -220,6 +221,32 @@ describe('asOf', () => {
       { id: tenant.applicationId, asOf: first?.instant },
     );
     expect(data).toEqual({ now: { name: 'Renamed' }, before: { name: 'Shop' } });
+  });
+
+  it('shows nothing of what came later, nor by its id', async () => {
+    const later = await askData(
+      service,
+      `query ($id: UUID!) { application(id: $id) {
+        events(first: 1) { nodes { id deliveries { id attempts { id } } } } subscriptions(first: 100) { nodes { id } } } }`,
+      { id: tenant.applicationId },
+    );
+    const { events, subscriptions } = later.application;
+    const [event] = events.nodes;
+    const data = await askData(
+      service,
+      `query ($id: UUID!, $asOf: AsOf, $event: UUID!, $delivery: UUID!, $attempt: UUID!, $subscription: UUID!) {
+        application(id: $id, asOf: $asOf) {
+          event(id: $event) { id } delivery(id: $delivery) { id } requestAttempt(id: $attempt) { id } subscription(id: $subscription) { id } } }`,
+      {
+        id: tenant.applicationId,
+        asOf: kept[0]?.instant,
+        event: event.id,
+        delivery: event.deliveries[0].id,
+        attempt: event.deliveries[0].attempts[0].id,
+        subscription: subscriptions.nodes.at(-1).id,
+      },
+    );
+    expect(data.application).toEqual({ event: null, delivery: null, requestAttempt: null, subscription: null });
   });
 
   it('keeps its pages in its cut', async () => {
