@@ -28,6 +28,8 @@ const pages = {
   audit: { path: 'audit', title: 'Audit trail', load: () => import('./pages/audit/Audit.svelte') },
   start: { path: 'start', title: 'First delivery', load: () => import('./pages/start/Start.svelte') },
   delivery: { path: 'deliveries/:delivery', title: 'Delivery', load: () => import('./pages/delivery/Delivery.svelte') },
+  events: { path: 'events', title: 'Events', load: () => import('./pages/events/Events.svelte') },
+  event: { path: 'events/:event', title: 'Event', load: () => import('./pages/event/Event.svelte') },
 } satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
 
 export type PageName = keyof typeof pages;
