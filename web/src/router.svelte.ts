@@ -30,6 +30,11 @@ const pages = {
   delivery: { path: 'deliveries/:delivery', title: 'Delivery', load: () => import('./pages/delivery/Delivery.svelte') },
   events: { path: 'events', title: 'Events', load: () => import('./pages/events/Events.svelte') },
   event: { path: 'events/:event', title: 'Event', load: () => import('./pages/event/Event.svelte') },
+  deadLetters: {
+    path: 'dead-letters',
+    title: 'Dead letters',
+    load: () => import('./pages/dead-letters/DeadLetters.svelte'),
+  },
 } satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
 
 export type PageName = keyof typeof pages;

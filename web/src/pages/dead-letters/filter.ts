@@ -1,0 +1,22 @@
+/** Which dead letters, as it stands in the address. */
+export const PARTS = ['subscription', 'type', 'reason', 'failure', 'from', 'to'] as const;
+
+export type Filter = {
+  readonly subscriptionId: string | null;
+  readonly eventType: string | null;
+  readonly reason: string | null;
+  readonly lastFailure: string | null;
+  readonly from: string | null;
+  readonly to: string | null;
+};
+
+export const filterOf = (search: URLSearchParams): Filter => ({
+  subscriptionId: search.get('subscription'),
+  eventType: search.get('type'),
+  reason: search.get('reason'),
+  lastFailure: search.get('failure'),
+  from: search.get('from'),
+  to: search.get('to'),
+});
+
+export const isFilterSet = (search: URLSearchParams): boolean => PARTS.some((part) => search.get(part) !== null);
