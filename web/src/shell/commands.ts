@@ -1,4 +1,4 @@
-import { pageNames, router, titleOf } from '../router.svelte.ts';
+import { type PageName, pageNames, router, titleOf } from '../router.svelte.ts';
 import { preferences } from '../state/preferences.svelte.ts';
 import { session } from '../state/session.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
@@ -26,9 +26,7 @@ const keyOf = (page: string): string | undefined => {
 };
 
 /** Pages that need no more than an application. */
-const isPlain = (page: (typeof pageNames)[number]): boolean =>
-  !router.href(page, {}).includes('//') && !NAMED.has(page);
-const NAMED = new Set<string>(['event', 'delivery', 'subscription', 'subscriptionNew', 'history']);
+const isPlain = (page: PageName): boolean => !['event', 'delivery', 'subscription'].includes(page);
 
 const pageCommands = (): Command[] =>
   pageNames.filter(isPlain).map((page) => ({
@@ -54,10 +52,10 @@ const switches = (): Command[] =>
 
 /** An id that was pasted is looked for as what it may be. */
 const lookups = (typed: string): Command[] =>
-  UUID.test(typed) && pageNames.includes('event' as never)
+  UUID.test(typed)
     ? [
-        { name: `Open event ${typed}`, run: () => router.go(router.href('event' as never, { event: typed })) },
-        { name: `Open delivery ${typed}`, run: () => router.go(router.href('delivery' as never, { delivery: typed })) },
+        { name: `Open event ${typed}`, run: () => router.go(router.href('event', { event: typed })) },
+        { name: `Open delivery ${typed}`, run: () => router.go(router.href('delivery', { delivery: typed })) },
       ]
     : [];
 
