@@ -35,6 +35,7 @@ const pages = {
     title: 'Dead letters',
     load: () => import('./pages/dead-letters/DeadLetters.svelte'),
   },
+  replay: { path: 'replay', title: 'Replay', load: () => import('./pages/replay/Replay.svelte') },
 } satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
 
 export type PageName = keyof typeof pages;
