@@ -41,7 +41,7 @@ export const startBrowser = async (): Promise<TestBrowser> => {
   const contexts: BrowserContext[] = [];
 
   const open = async (width: number, height: number): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width, height } });
+    const context = await browser.newContext({ viewport: { width, height }, locale: 'en-US' });
     context.setDefaultTimeout(PATIENCE_MS);
     contexts.push(context);
     const page = await context.newPage();
@@ -88,7 +88,7 @@ export const startBrowser = async (): Promise<TestBrowser> => {
 /** Waits until nothing of the page is still being read. */
 export const isSettled = async (page: Page): Promise<void> => {
   await page.locator('main h1').waitFor();
-  await page.locator('.loading').waitFor({ state: 'detached' });
+  await expect.poll(() => page.locator('.loading').count(), { timeout: PATIENCE_MS }).toBe(0);
 };
 
 /** No page is wider than its screen. */

@@ -62,7 +62,7 @@ describe('the live list', () => {
     const before = await rows.count();
     await seeded.send();
     await eventually(async () => expect(await rows.count()).toBe(before + 1));
-    expect(await rows.first().textContent()).toContain('Delivered');
+    await eventually(async () => expect(await rows.first().textContent()).toContain('Delivered'));
 
     await page.getByRole('heading', { level: 1 }).click();
     await page.keyboard.press('Space');
