@@ -39,8 +39,9 @@ export const writeHistory = async (
   options: PastDeps,
   {
     lastsMs = HISTORY_MS,
+    breaksMs = BREAKS_MS,
     onProgress = () => undefined,
-  }: { lastsMs?: number; onProgress?: (done: number) => void } = {},
+  }: { lastsMs?: number; breaksMs?: number; onProgress?: (done: number) => void } = {},
 ): Promise<Shop> => {
   const clock = await openPastClock(options.url);
   const endMs = Date.now();
@@ -58,7 +59,7 @@ export const writeHistory = async (
         atMs: endMs - DISABLED_MS,
         make: () => api.call('PATCH', `/subscriptions/${ids.get(DISABLED)}`, { is_enabled: false }),
       },
-      { atMs: endMs - BREAKS_MS, make: () => breakOne(api, shop, ids, receiver) },
+      { atMs: endMs - breaksMs, make: () => breakOne(api, shop, ids, receiver) },
     ].filter(({ atMs }) => atMs > nowMs);
     // Up to now, as it is by then: the service begins where the history ends.
     for (; nowMs + TICK_MS <= Date.now(); nowMs += TICK_MS) {

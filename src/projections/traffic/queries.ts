@@ -43,7 +43,7 @@ export type Traffic = {
 };
 
 export const TRAFFIC_BUCKETS_MAX = 200;
-/** A week: some hundred thousand rows of an application with ten busy subscriptions, which is a second's work. */
+/** A week: with 20 subscriptions busy in each minute 200,000 rows, which take a second (measured 2026-11-22; a day 0.2 s). */
 export const TRAFFIC_MINUTES_MAX = 7 * 24 * 60;
 /** Subscriptions that are told apart; of more, the worst. */
 export const TRAFFIC_SUBSCRIPTIONS_MAX = 100;
