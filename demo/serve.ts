@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '../bench/support/tenant.ts';
 import { progressBar } from '../src/cli/progress.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { listProjections } from '../src/projections/maintenance.ts';
 import { openDatabase, prepareDatabase } from '../src/runtime/open-database.ts';
 import { type Service, startService } from '../src/runtime/service.ts';
 import { type Shop, writeHistory } from './history.ts';
@@ -15,6 +16,17 @@ const err = (text: string): void => void process.stderr.write(text);
 
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+
+const LAG_MAX = 200;
+
+/** Until the read models have the hour, but for what the worker adds meanwhile. */
+const catchUp = async ({ node }: Service): Promise<void> => {
+  for (;;) {
+    const projections = await listProjections(node.core.queryPool);
+    if (projections.reduce((sum, { lag }) => sum + lag, 0) <= LAG_MAX) return;
+    await delay(100, undefined, { signal: stopping.signal });
+  }
+};
 
 /** Events go on as the hour before ended, until the demo is stopped. */
 const goOn = async ({ address }: Service, { applicationId, secret }: Shop): Promise<void> => {
@@ -68,6 +80,7 @@ try {
   writing.end();
   const service = await startService({ config, secrets, url, partitions, isAlone, version: 'demo' });
   try {
+    await catchUp(service);
     out(welcome(service.address ?? '', secrets.masterKey, shop));
     await goOn(service, shop);
   } finally {
