@@ -41,6 +41,7 @@ const goOn = async ({ address }: Service, { applicationId, secret }: Shop): Prom
 const welcome = (address: string, masterKey: string, { applicationId, secret }: Shop): string => `
   The shop is open: an hour of traffic lies behind it, and more comes in. "${BROKEN}" has been failing for 20 minutes.
 
+  Dashboard           ${address}/${applicationId}/overview
   GraphiQL            ${address}/graphiql
   API reference       ${address}/docs
   Sign in with        ${secret}   (this application)

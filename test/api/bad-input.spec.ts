@@ -287,7 +287,7 @@ describe('paths', () => {
     }
   });
 
-  it.each(['/nowhere', '//', '//api', '//api/v2/event', '/event/x', '//%2e%2e/etc/passwd', '//.env'])(
+  it.each(['/nowhere', '//api', '//api/v2/event', '/event/x', '//%2e%2e/etc/passwd', '//.env'])(
     'that lead nowhere are told so: %s',
     async (path) => {
       expect(await service.get(path)).toMatchObject({ status: 404, json: { id: 'RouteNotFound', status: 404 } });

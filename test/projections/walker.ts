@@ -22,13 +22,15 @@ export const deliveryWalker = (index: number) => {
   const of = eventOf(`event ${Math.floor(index / 2)}`, { subscription });
   let attemptNumber = 0;
   let isPending = false;
+  let dueMs = 0;
   return ({ action }: { readonly action: DeliveryAction }, ms: number): Fact[] => {
     const at = later(ms);
     const current = of.attempt(attemptNumber, later(attemptNumber));
     const next = (trigger: 'ingest' | 'retry' | 'replay', retryCount: number): Fact => {
       attemptNumber += 1;
       isPending = true;
-      const dueAt = later(ms + retryCount * 1000);
+      dueMs = ms + retryCount * 1000;
+      const dueAt = later(dueMs);
       return attemptScheduled({
         ...of.attempt(attemptNumber, later(attemptNumber)),
         trigger,
@@ -66,6 +68,9 @@ export const deliveryWalker = (index: number) => {
         return [deliveryCancelled({ ...of.delivery, cancelledAt: at })];
       case 'move':
       case 'replay':
+        // What is due already is not moved: it would be put off.
+        if (dueMs <= ms) return [];
+        dueMs = ms;
         return [attemptRescheduled({ ...current, dueAt: at, rescheduledAt: at })];
     }
   };

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { PayloadContentType } from '../../domain/event/events.ts';
 import { payloadBytes } from '../../domain/event/payload.ts';
+import { TEST_METADATA } from '../../domain/event/test-event.ts';
 import { authorize } from '../auth/authorize.ts';
 import { actorOf, type Principal } from '../auth/principal.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -35,7 +36,12 @@ export const EventBody = z
         'The body to deliver: a string, or with application/json any JSON value, which is sent exactly as written.',
       ),
     payload_content_type: text(1, 100).optional().describe('application/json unless given.'),
-    metadata: entries('metadata', 0).nullish().describe('Kept with the event, not delivered.'),
+    metadata: entries('metadata', 0)
+      .nullish()
+      .refine((metadata) => !metadata || !Object.hasOwn(metadata, TEST_METADATA), {
+        message: `must not name ${TEST_METADATA}, which marks test events`,
+      })
+      .describe('Kept with the event, not delivered.'),
     labels: entries('labels', 0).optional().describe('What subscriptions select by.'),
     occurred_at: z.iso.datetime({ offset: true }).optional(),
   })
