@@ -21,14 +21,18 @@ export type EventFilter = {
 export const labelsOf = (search: URLSearchParams): Record<string, string> =>
   parseEntries(search.get('labels') ?? '', '=').entries;
 
+/** An instant from the address; null for what is none. */
+export const instantOf = (text: string | null): string | null =>
+  text === null || Number.isNaN(new Date(text).getTime()) ? null : new Date(text).toISOString();
+
 export const eventFilterOf = (search: URLSearchParams): EventFilter => {
   const labels = labelsOf(search);
   return {
     eventType: search.get('type'),
     labels: Object.keys(labels).length === 0 ? null : labels,
     status: STATUSES.find((status) => status === search.get('status')) ?? null,
-    from: search.get('from'),
-    to: search.get('to'),
+    from: instantOf(search.get('from')),
+    to: instantOf(search.get('to')),
   };
 };
 

@@ -1,3 +1,6 @@
+import { instantOf } from '../../ui/eventFilter.ts';
+import { uuidOf } from '../../ui/uuid.ts';
+
 /** Which dead letters, as it stands in the address. */
 export const PARTS = ['subscription', 'type', 'reason', 'failure', 'from', 'to'] as const;
 
@@ -11,12 +14,12 @@ export type Filter = {
 };
 
 export const filterOf = (search: URLSearchParams): Filter => ({
-  subscriptionId: search.get('subscription'),
+  subscriptionId: uuidOf(search.get('subscription')),
   eventType: search.get('type'),
   reason: search.get('reason'),
   lastFailure: search.get('failure'),
-  from: search.get('from'),
-  to: search.get('to'),
+  from: instantOf(search.get('from')),
+  to: instantOf(search.get('to')),
 });
 
 export const isFilterSet = (search: URLSearchParams): boolean => PARTS.some((part) => search.get(part) !== null);

@@ -3,6 +3,7 @@ import { graphql, type ResultOf } from '../../graphql/graphql.ts';
 export const DELIVERY = graphql(`
   query Delivery($application: UUID!, $asOf: AsOf, $delivery: UUID!) {
     application(id: $application, asOf: $asOf) {
+      asOf { instant }
       delivery(id: $delivery) {
         id applicationId eventId eventType subscriptionId status reason attemptCount dueAt createdAt updatedAt
         position { partition position text }
