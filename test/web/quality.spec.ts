@@ -37,8 +37,10 @@ afterAll(async () => {
   await seeded.stop();
 });
 
-const violationsOf = async (page: Page): Promise<string[]> => {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** A theme changes colours and nothing else: the other rules need to be asked in one of them. */
+const violationsOf = async (page: Page, theme: 'light' | 'dark'): Promise<string[]> => {
+  const builder = new AxeBuilder({ page });
+  const { violations } = await (theme === 'light' ? builder : builder.withRules(['color-contrast'])).analyze();
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary}`),
   );
@@ -52,7 +54,7 @@ describe.each(['light', 'dark'] as const)('every page, %s', (theme) => {
       for (const path of paths) {
         await page.goto(`${seeded.service.address}/${seeded.applicationId}/${path}`);
         await isSettled(page);
-        expect(await violationsOf(page), path).toEqual([]);
+        expect(await violationsOf(page, theme), path).toEqual([]);
         await expectToFit(page);
       }
       await page.context().close();
@@ -65,11 +67,11 @@ describe.each(['light', 'dark'] as const)('every page, %s', (theme) => {
     const page = await browser.visit(service, applicationId, { path: 'subscriptions', theme });
     await page.keyboard.press('Control+k');
     await page.getByRole('combobox', { name: /Search pages/ }).waitFor();
-    expect(await violationsOf(page)).toEqual([]);
+    expect(await violationsOf(page, theme)).toEqual([]);
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'As of…' }).click();
     await page.getByRole('dialog', { name: 'See everything as it was' }).waitFor();
-    expect(await violationsOf(page)).toEqual([]);
+    expect(await violationsOf(page, theme)).toEqual([]);
     await page.context().close();
   });
 });
