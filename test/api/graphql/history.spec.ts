@@ -278,6 +278,9 @@ describe('the causation of an event', () => {
     await service.post(`/events/${eventId}/replay`, { application_id: tenant.applicationId });
     const after = await eventually(async () => {
       const found = await nodes();
+      const replayed = ({ causeId, kind }: { causeId: string; kind: string }) =>
+        causeId === 'replay:1' && kind === 'delivery';
+      expect(found.filter(replayed)).toHaveLength(OTHERS);
       expect(found.filter(({ outcome }: { outcome: string }) => outcome === 'succeeded').length).toBeGreaterThan(10);
       return found;
     });
