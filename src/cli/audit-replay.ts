@@ -55,6 +55,7 @@ and no secrets, and \`posthorn serve\` refuses it.
       if (path !== undefined) return replayFrom(await exportSource(path));
       const pool = new Pool({ connectionString: sourceUrl, max: 1, application_name: 'posthorn audit replay' });
       pool.on('error', () => undefined);
+      pool.on('connect', (client) => client.on('error', () => undefined));
       try {
         return await replayFrom(await databaseSource(pool));
       } finally {

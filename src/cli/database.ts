@@ -16,7 +16,9 @@ export const withDatabase = async <Result>(
   const config = loadConfig(env);
   const database = await openDatabase(config, { log: () => undefined, attach: true });
   const pool = new Pool({ connectionString: database.url, max: 2 });
+  // What breaks is told by the query that fails; one that ends as it breaks has nobody else to tell.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   try {
     return await use({ ...database, pool, config });
   } finally {

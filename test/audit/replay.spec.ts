@@ -97,6 +97,7 @@ describe('a replayed log', () => {
   it('is the same out of a database, which may go on meanwhile', async () => {
     const { url, owner } = await target();
     const pool = new Pool({ connectionString: database.url, max: 1 });
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const replayed = await replayLog({ source: await databaseSource(pool), targetUrl: url });
     await pool.end();
     expect(await rowsOf(owner, LOG)).toStrictEqual(await rowsOf(source, LOG));

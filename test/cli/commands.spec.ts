@@ -34,6 +34,7 @@ beforeAll(async () => {
   };
   log = await openTestLog(database.url);
   owner = new Pool({ connectionString: database.url, max: 1 });
+  owner.on('connect', (client) => client.on('error', () => undefined)); // Dropping the database may end it first.
   const running = await startRunners(log);
   await log.append(organizationCreated());
   await Promise.all(Array.from({ length: 10 }, (_, index) => log.append(...deliveredEvent(`event ${index}`))));

@@ -70,6 +70,7 @@ export const openCluster = async (shared: Environment = {}): Promise<Cluster> =>
   await initialise({ url: database.url, partitions: PARTITIONS });
   const owner = new Pool({ connectionString: database.url, max: 2 });
   owner.on('error', () => undefined);
+  owner.on('connect', (client) => client.on('error', () => undefined));
   const masterKey = randomUUID();
   const keys = {
     POSTHORN_MASTER_KEY: masterKey,
