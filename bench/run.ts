@@ -15,6 +15,10 @@ import { createClient, eventBody, type Tenant } from './support/tenant.ts';
 const RECEIVER_HOST = '127.0.0.9';
 const BODY_BYTES = 1024;
 const EVENT_TYPE = 'bench.order.paid';
+/** As `posthorn serve` is started. */
+const PRODUCT_FLAGS = readFileSync(new URL('../scripts/node-flags', import.meta.url), 'utf8')
+  .trim()
+  .split(' ');
 
 const { values: options } = parseArgs({
   options: {
@@ -90,18 +94,23 @@ const startProduct = async (
   env: Record<string, string> = {},
 ): Promise<{ child: Child; port: number; tenant: Tenant; api: string }> => {
   const url = await freshDatabase();
-  const child = await startChild(new URL('./subjects/product.ts', import.meta.url), {
-    DATABASE_URL: url,
-    PORT: '0',
-    POSTHORN_MASTER_KEY: masterKey,
-    POSTHORN_BISCUIT_PRIVATE_KEYS: `1:${randomBytes(32).toString('hex')}`,
-    POSTHORN_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64')}`,
-    POSTHORN_ALLOW_TARGET_CIDRS: `${RECEIVER_HOST}/32`,
-    POSTHORN_SUBSCRIPTION_CONCURRENCY: '128',
-    POSTHORN_RATE_LIMITS: 'off',
-    POSTHORN_LOG_LEVEL: 'error',
-    ...env,
-  });
+  const product = new URL('./subjects/product.ts', import.meta.url);
+  const child = await startChild(
+    product,
+    {
+      DATABASE_URL: url,
+      PORT: '0',
+      POSTHORN_MASTER_KEY: masterKey,
+      POSTHORN_BISCUIT_PRIVATE_KEYS: `1:${randomBytes(32).toString('hex')}`,
+      POSTHORN_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64')}`,
+      POSTHORN_ALLOW_TARGET_CIDRS: `${RECEIVER_HOST}/32`,
+      POSTHORN_SUBSCRIPTION_CONCURRENCY: '128',
+      POSTHORN_RATE_LIMITS: 'off',
+      POSTHORN_LOG_LEVEL: 'error',
+      ...env,
+    },
+    PRODUCT_FLAGS,
+  );
   const port = Number(child.ready.port);
   const api = `http://127.0.0.1:${port}/api/v1`;
   const tenant = await createClient(api, masterKey).makeTenant([EVENT_TYPE]);

@@ -8,10 +8,14 @@ export type Child = {
 };
 
 /** Starts a module in a process of its own and waits for its first message. */
-export const startChild = async (module: URL, env: Readonly<Record<string, string>>): Promise<Child> => {
+export const startChild = async (
+  module: URL,
+  env: Readonly<Record<string, string>>,
+  flags: readonly string[] = ['--disable-warning=ExperimentalWarning'],
+): Promise<Child> => {
   const child: ChildProcess = fork(module, {
     env: { ...process.env, ...env },
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    execArgv: [...flags],
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ready = await new Promise<Record<string, unknown>>((resolve, reject) => {
