@@ -117,11 +117,30 @@ export const createLiveHub = ({
     }, TICK_MS);
   };
 
+  /** Back to where the tails stood, when what they gave could not be handed out: it is taken again. */
+  const goBackTo = (before: Positions): void => {
+    const known = [...(tails ?? [])].map(([partition, tail]) => [partition, tail.position() + tail.lag()] as const);
+    tails = new Map(
+      known.map(([partition]) => [partition, createTail({ feed, partition, from: before.get(partition) ?? 0 })]),
+    );
+    for (const [partition, position] of known) tails.get(partition)?.hint(position);
+  };
+
+  /** The next domain events of applications that are watched, with all that is known of their deliveries. */
   const take = async (): Promise<RecordedEvent[]> => {
-    const taken: RecordedEvent[] = [];
-    for (const tail of tails?.values() ?? [])
-      if (tail.isBehind()) for (const event of await tail.take(TAKE_MAX)) taken.push(event);
-    return taken;
+    const before = positions();
+    try {
+      const taken: RecordedEvent[] = [];
+      for (const tail of tails?.values() ?? [])
+        if (tail.isBehind()) for (const event of await tail.take(TAKE_MAX)) taken.push(event);
+      const watched = new Set([...channels.values()].map(({ topic }) => topic.applicationId));
+      const own = taken.filter(({ data }) => watched.has(data.applicationId as string));
+      await facts.prepare(own);
+      return own;
+    } catch (error) {
+      goBackTo(before);
+      throw error;
+    }
   };
 
   const tick = async (): Promise<void> => {
@@ -129,10 +148,7 @@ export const createLiveHub = ({
       tails = undefined;
       return;
     }
-    const events = await take();
-    const watched = new Set([...channels.values()].map(({ topic }) => topic.applicationId));
-    const own = events.filter(({ data }) => watched.has(data.applicationId as string));
-    await facts.prepare(own);
+    const own = await take();
     // From here to the end nothing is awaited: readers join between two ticks, at the positions of the tails.
     const share = Math.min(
       ITEMS_PER_READER_MAX,

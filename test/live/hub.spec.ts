@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogFeed } from '#src/eventstore/feed.ts';
 import { decodePositions, encodePositions } from '#src/live/cursor.ts';
 import { createLiveHub, type LiveHub } from '#src/live/hub.ts';
@@ -178,6 +178,29 @@ describe('watching the log', () => {
     expect(new Set(seen.places()).size).toBe(places.length);
     expect(seen.leftOut()).toBe(0);
     second.close();
+  });
+
+  it('misses nothing of what the database failed to tell at first', async () => {
+    const seen = collector();
+    const reader = hub.open(everything, undefined, seen.sink);
+    await seen.isWatching();
+    const { query } = test.pool;
+    let refusals = 0;
+    const asked = vi.spyOn(test.pool, 'query').mockImplementation(((...args: Parameters<typeof query>) => {
+      const [statement] = args as unknown as [{ name?: string }];
+      if (statement.name !== 'find_delivery_facts' || refusals > 0) return query.apply(test.pool, args);
+      refusals += 1;
+      return Promise.reject(new Error('The database is away.'));
+    }) as never);
+    const ids = { deliveryId: randomUUID(), eventId: randomUUID(), subscriptionId: randomUUID() };
+    const cancelled = event('DeliveryCancelled', { applicationId, ...ids, reason: 'request' });
+    await happen(2, 2);
+    await test.log.append(appendTo(`delivery:${ids.deliveryId}`, 1, 'new', cancelled));
+    await eventually(() => expect(seen.places()).toHaveLength(3));
+    asked.mockRestore();
+    expect(refusals).toBe(1);
+    expect(errors.splice(0)).toHaveLength(1);
+    reader.close();
   });
 
   it('refuses a place that the log does not have', async () => {
