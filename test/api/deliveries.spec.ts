@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { answer, type Receiver, startReceiver } from '../support/receivers/index.ts';
+import { answer, type Receiver, slow, startReceiver } from '../support/receivers/index.ts';
 import { startTestService, type Tenant, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -13,7 +13,8 @@ beforeAll(async () => {
   [service, receiver] = await Promise.all([
     startTestService({ POSTHORN_RETRY_SCHEDULE: '1h×2' }),
     startReceiver({
-      behaviour: (call) => answer(status, `answered ${status}\xff\0`, { 'X-Answer': 'yes' })(call),
+      // A moment later, so that an attempt and the one after it never fall into the same millisecond.
+      behaviour: (call) => slow(5, answer(status, `answered ${status}\xff\0`, { 'X-Answer': 'yes' }))(call),
       behaviours: { '/gone': answer(410) },
     }),
   ]);

@@ -229,11 +229,15 @@ describe('mutations that succeed', () => {
         id: delivery.id,
       });
     expect(await of('cancel')).toMatchObject({ id: delivery.id, status: 'CANCELLED', reason: 'request' });
-    expect(await of('replay')).toMatchObject({ status: 'PENDING', attemptCount: 3 });
+    // It may have arrived by the time it is read.
+    expect(await of('replay')).toMatchObject({
+      status: expect.stringMatching(/^(PENDING|SUCCEEDED)$/),
+      attemptCount: 3,
+    });
     const { delivery: second } = await waiting();
     expect(
       await mutate('mutation ($id: UUID!) { retryDelivery(id: $id) { status } }', { id: second.id }),
-    ).toMatchObject({ status: 'PENDING' });
+    ).toMatchObject({ status: expect.stringMatching(/^(PENDING|SUCCEEDED)$/) });
   });
 
   it('replay the events that were previewed, and none when others match by now', async () => {

@@ -71,6 +71,7 @@ describe('a query', () => {
         const data = await askData(service, query, { id: applicationId });
         expect(data.application.counts).toMatchObject({ succeeded: 1, attemptsSucceeded: 1, events: 1 });
         expect(data.application.events.nodes[0].deliveries).toHaveLength(1);
+        expect(data.application.requestAttempts.nodes).toMatchObject([{ status: 'SUCCEEDED' }]);
         return data.application;
       },
       { timeout: 10_000, interval: 20 },
