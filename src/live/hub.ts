@@ -167,7 +167,8 @@ export const createLiveHub = ({
     for (const channel of open) {
       if (channel.traffic) {
         const about = own.filter(({ data }) => data.applicationId === channel.topic.applicationId);
-        for (const second of channel.traffic(about, at)) for (const { sink } of channel.readers) sink.write(second);
+        for (const second of channel.traffic(about, at))
+          for (const { sink } of channel.readers) if (sink.isReady()) sink.write(second);
       } else handOut(channel, share, at);
     }
   };

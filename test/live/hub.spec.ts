@@ -212,10 +212,12 @@ describe('watching the log', () => {
     expect(hub.readers()).toBe(0);
   });
 
-  it('sums seconds up', async () => {
-    const seen = collector();
-    const reader = hub.open({ kind: 'traffic', applicationId, filter: {} }, undefined, seen.sink);
-    await eventually(() => expect(hub.readers()).toBe(1));
+  it('sums seconds up, for who takes them', async () => {
+    const [seen, slow] = [collector(), collector()];
+    slow.slow(true);
+    const topic: Topic = { kind: 'traffic', applicationId, filter: {} };
+    const readers = [slow, seen].map(({ sink }) => hub.open(topic, undefined, sink));
+    await eventually(() => expect(hub.readers()).toBe(2));
     const timings = { totalMs: 12 };
     await eventually(async () => {
       await test.log.append(
@@ -230,7 +232,8 @@ describe('watching the log', () => {
       expect(seen.ticks[0]).toMatchObject({ succeeded: 0, deadLettered: 0, p50Ms: 12 });
     });
     expect(seen.ticks[0]?.events).toBe(seen.ticks[0]?.failed);
-    reader.close();
+    expect(slow.ticks).toEqual([]);
+    for (const reader of readers) reader.close();
   });
 });
 

@@ -65,7 +65,7 @@ export const watch = (
 };
 
 /** One bare socket of the protocol, for what no client would send. */
-export const openSocket = async (address: string, protocol = 'graphql-transport-ws') => {
+export const openSocket = async (address: string, protocol: string | string[] = 'graphql-transport-ws') => {
   const socket = new WebSocket(`${address.replace('http', 'ws')}/graphql`, protocol);
   // biome-ignore lint/suspicious/noExplicitAny: messages are whatever the server sends.
   const messages: any[] = [];

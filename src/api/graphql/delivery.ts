@@ -24,7 +24,7 @@ export const deliveryFields: Fields = {
     id: ({ deliveryId }: Delivery) => deliveryId,
     status: ({ status }: Delivery) => status.toUpperCase(),
     attemptCount: ({ attempts }: Delivery) => attempts,
-    position: ({ partition, position }: Delivery) => logPosition(partition, position),
+    position: (place: Delivery) => logPosition(place),
     subscription: ({ moment, applicationId, subscriptionId }: Delivery) =>
       subscriptionSeen(moment, applicationId, subscriptionId),
     event: (delivery: Delivery) => eventSeen(delivery),

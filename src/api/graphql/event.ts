@@ -25,7 +25,7 @@ export const eventFields: Fields = {
     deliveryCount: ({ deliveries }: Event) => deliveries,
     payload: async (event: Event) => (await event.moment.loaders.payload(event))?.toString('base64') ?? null,
     position: ({ applicationId, position }: Event, _args: unknown, { deps }: Context) =>
-      logPosition(partitionOf(applicationId, deps.partitions), position),
+      logPosition({ partition: partitionOf(applicationId, deps.partitions), position }),
     deliveries: async (event: Event) => {
       const found = await event.moment.loaders.deliveriesOfEvent(event);
       return (found ?? []).map((delivery) => see(event.moment, delivery));
@@ -51,5 +51,5 @@ export const eventFields: Fields = {
       return found ? see(moment, found.delivery) : null;
     },
   },
-  CausationNode: { position: ({ place }: CausationNode) => place && logPosition(place.partition, place.position) },
+  CausationNode: { position: ({ place }: CausationNode) => place && logPosition(place) },
 };

@@ -117,7 +117,7 @@ export const historyFields: Fields = {
     })),
   },
   HistoryEntry: {
-    position: ({ partition, position }: HistoryEntry) => logPosition(partition, position),
+    position: (place: HistoryEntry) => logPosition(place),
   },
   Change: { path: ({ path }: Change) => dotted(path) },
 };

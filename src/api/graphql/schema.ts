@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
 import {
   buildASTSchema,
   type DocumentNode,
   type GraphQLFieldResolver,
   type GraphQLSchema,
   isObjectType,
-  isScalarType,
   Kind,
   parse,
 } from 'graphql';
@@ -21,7 +19,7 @@ import { instanceFields } from './instance.ts';
 import { organizationFields } from './organization.ts';
 import { previewFields } from './preview.ts';
 import { requestAttemptFields } from './request-attempt.ts';
-import { SCALARS } from './scalars.ts';
+import { SDL, withScalars } from './sdl.ts';
 import { subscriptionFields } from './subscription.ts';
 import { trafficFields } from './traffic.ts';
 
@@ -46,7 +44,6 @@ const FIELDS: readonly Fields[] = [
   historyFields,
 ];
 
-const SDL = readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8');
 /** The root type of what is watched: it is served over a socket of its own, not with queries and mutations. */
 const WATCHED = 'Subscriptions';
 
@@ -77,12 +74,7 @@ const fieldOf = (schema: GraphQLSchema, typeName: string, fieldName: string) => 
 
 /** The schema with its resolvers, and with those of commands, which need a server to run in. */
 export const createSchema = (mutations: Fields): GraphQLSchema => {
-  const schema = buildASTSchema(servedDocument());
-  for (const [name, scalar] of Object.entries(SCALARS)) {
-    const type = schema.getType(name);
-    if (!isScalarType(type)) throw new Error(`schema.graphql has no scalar ${name}.`);
-    Object.assign(type, scalar);
-  }
+  const schema = withScalars(buildASTSchema(servedDocument()));
   for (const fields of [...FIELDS, mutations])
     for (const [typeName, resolvers] of Object.entries(fields))
       for (const [fieldName, resolve] of Object.entries(resolvers)) {

@@ -45,7 +45,7 @@ const measurer = (fragments: ReadonlyMap<string, FragmentDefinitionNode>) => {
 };
 
 /** Fields and aliases as they are written, in operations and fragments alike. */
-const countWritten = (document: DocumentNode): { fields: number; aliases: number } => {
+export const countWritten = (document: DocumentNode): { fields: number; aliases: number } => {
   let [fields, aliases] = [0, 0];
   const open = document.definitions.flatMap((definition) =>
     'selectionSet' in definition ? [definition.selectionSet] : [],

@@ -32,6 +32,6 @@ export const subscriptionFields: Fields = {
       const isValid = previousValidUntil !== null && previousValidUntil > instantOf(subscription, at);
       return isValid ? previousValidUntil : null;
     },
-    position: ({ partition, position }: Subscription) => logPosition(partition, position),
+    position: (place: Subscription) => logPosition(place),
   },
 };

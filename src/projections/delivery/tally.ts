@@ -43,8 +43,7 @@ const OVER: Partial<Record<string, 'succeeded' | 'dead_lettered' | 'cancelled'>>
 
 /**
  * The sums of some domain events in position order, per application and bucket; those that are not about deliveries are
- * passed over.A replay does not say
- * what it ends: that is looked up in its stream, since replays are rare.
+ * passed over. A replay does not say what it ends: that is looked up in its stream, since replays are rare.
  */
 export const tallyEvents = async (batch: readonly RecordedEvent[], reader: LogReader): Promise<Tally[]> => {
   const events = batch.filter(({ streamId }) => streamId.startsWith('delivery:')) as unknown as readonly Recorded[];

@@ -22,6 +22,12 @@ const INIT_TIMEOUT_MS = 10_000;
 const OPERATIONS_MAX = 50;
 /** Bytes that wait to be sent, beyond which nothing is added: a batch of 500 items is some 200 kB. */
 const BUFFERED_MAX = 512 * 1024;
+/**
+ * Bytes that wait to be sent, beyond which whoever asks for more is cut off. Answers to pings and refusals are not held back, so
+ * a client that sends and never reads would fill the memory; of pings of the socket itself `ws` takes care. Far above what a slow
+ * reader of batches can come to.
+ */
+const UNREAD_MAX = 16 * 1024 * 1024;
 const REASON_BYTES_MAX = 123;
 
 const Init = z.object({
@@ -38,8 +44,8 @@ const Subscribe = z.object({
   }),
 });
 const Complete = z.object({ type: z.literal('complete'), id: z.string() });
-const Ping = z.object({ type: z.literal('ping'), payload: z.unknown() });
-const Pong = z.object({ type: z.literal('pong'), payload: z.unknown() });
+const Ping = z.object({ type: z.literal('ping'), payload: z.unknown().optional() });
+const Pong = z.object({ type: z.literal('pong'), payload: z.unknown().optional() });
 const Message = z.discriminatedUnion('type', [Init, Subscribe, Complete, Ping, Pong]);
 
 /** Answers to a batch by the operation that asks; gone with the batch. */
@@ -64,9 +70,14 @@ export type Connection = {
   readonly close: () => void;
 };
 
+/** One subscription of a socket, from the message that asks for it; told apart from a later one with the same id. */
+type Watch = { reader: LiveReader | undefined };
+
 /** One socket that speaks graphql-transport-ws: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md */
 export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Connection => {
-  const readers = new Map<string, LiveReader | undefined>();
+  const watches = new Map<string, Watch>();
+  /** Subscriptions that are being looked up, those that were completed meanwhile included. */
+  let opening = 0;
   let principal: Principal | undefined;
   let authorization: string | undefined;
   let isInitialising = false;
@@ -112,40 +123,48 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
   };
 
   const stop = (id: string): void => {
-    readers.get(id)?.close();
-    readers.delete(id);
+    watches.get(id)?.reader?.close();
+    watches.delete(id);
   };
 
-  const sinkOf = (id: string, operation: LiveOperation): Sink => ({
+  const sinkOf = (id: string, watch: Watch, operation: LiveOperation): Sink => ({
     isReady,
     ready: () =>
       isReady() || socket.readyState !== socket.OPEN
         ? Promise.resolve()
         : new Promise((resolve) => waiting.push(resolve)),
     write: (batch) => {
-      if (readers.has(id))
+      if (watches.get(id) === watch)
         sendText(`{"id":${JSON.stringify(id)},"type":"next","payload":${answerTo(operation, batch)}}`);
     },
     fail: (error) => {
-      if (!readers.has(id)) return;
+      if (watches.get(id) !== watch) return;
       stop(id);
       refuse(id, error);
     },
   });
 
-  const subscribe = async ({ id, payload }: z.output<typeof Subscribe>, who: Principal): Promise<void> => {
+  const subscribe = async (
+    { id, payload }: z.output<typeof Subscribe>,
+    who: Principal,
+    watch: Watch,
+  ): Promise<void> => {
+    opening += 1;
     try {
-      if (readers.size > OPERATIONS_MAX)
+      if (Math.max(watches.size, opening) > OPERATIONS_MAX)
         throw new Problem('GraphqlLimit', `A socket carries at most ${OPERATIONS_MAX} subscriptions.`);
       const { query, variables, operationName } = payload;
       const operation = deps.read({ query, variables: variables ?? {}, operationName: operationName ?? undefined });
       const applicationId = await deps.applicationOf(who, operation);
-      if (!readers.has(id)) return; // Completed meanwhile.
+      if (watches.get(id) !== watch) return; // Completed meanwhile.
       const topic = { kind: operation.kind, applicationId, filter: operation.filter };
-      readers.set(id, deps.hub.open(topic, operation.after, sinkOf(id, operation)));
+      watch.reader = deps.hub.open(topic, operation.after, sinkOf(id, watch, operation));
     } catch (error) {
-      readers.delete(id);
+      if (watches.get(id) !== watch) return;
+      watches.delete(id);
       refuse(id, error);
+    } finally {
+      opening -= 1;
     }
   };
 
@@ -176,14 +195,20 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
 
   const begin = (message: z.output<typeof Subscribe>): void => {
     if (!principal) close(CLOSE.unauthorized, 'Unauthorized');
-    else if (readers.has(message.id)) close(CLOSE.subscriberExists, `Subscriber for ${message.id} already exists`);
+    else if (watches.has(message.id)) close(CLOSE.subscriberExists, `Subscriber for ${message.id} already exists`);
     else {
-      readers.set(message.id, undefined);
-      void subscribe(message, principal);
+      const watch: Watch = { reader: undefined };
+      watches.set(message.id, watch);
+      void subscribe(message, principal, watch);
     }
   };
 
+  const cutOffUnread = (): void => {
+    if (socket.bufferedAmount > UNREAD_MAX) socket.terminate();
+  };
+
   const receive = (data: RawData): void => {
+    cutOffUnread();
     const message = messageOf(data);
     switch (message?.type) {
       case 'connection_init':
@@ -208,7 +233,7 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
   socket.on('message', receive);
   socket.on('close', () => {
     clearTimeout(initTimer);
-    for (const id of [...readers.keys()]) stop(id);
+    for (const id of [...watches.keys()]) stop(id);
     release();
   });
   socket.on('error', () => socket.terminate());

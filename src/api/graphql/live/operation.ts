@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   buildASTSchema,
   type DocumentNode,
@@ -19,24 +18,23 @@ import {
 import { decodePositions, type Positions } from '../../../live/cursor.ts';
 import { inapplicable, type LiveFilter, type LiveKind } from '../../../live/topic.ts';
 import { Problem } from '../../problems.ts';
-import { SCALARS } from '../scalars.ts';
+import { logPosition } from '../position.ts';
+import { SDL, withScalars } from '../sdl.ts';
+import { countWritten } from '../shape.ts';
 
 /** A subscription is small: one field, its arguments and what is wanted of an item. */
 const DOCUMENT_LENGTH_MAX = 8_192;
 const TOKENS_MAX = 500;
+/** An alias has the same resolved and sent again, for each item of each batch. */
+const ALIASES_MAX = 10;
 const RENDERED_KINDS = ['requestAttempts', 'deliveries', 'events', 'deadLetters', 'traffic', 'domainEvents'] as const;
-
-type Placed = { readonly partition: number; readonly position: number };
 
 /** What an item has in another form than the schema says. */
 const ITEM_TYPES = ['LiveRequestAttempt', 'LiveDelivery', 'LiveEvent', 'LiveDeadLetter', 'DomainEvent'];
-const logPosition = ({ partition, position }: Placed) => ({ partition, position, text: `${partition}:${position}` });
 const enumStatus = ({ status }: { readonly status: string }): string => status.toUpperCase();
 
 const createLiveSchema = (): GraphQLSchema => {
-  const sdl = readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8');
-  const schema = buildASTSchema(parse(sdl));
-  for (const [name, scalar] of Object.entries(SCALARS)) Object.assign(schema.getType(name) ?? {}, scalar);
+  const schema = withScalars(buildASTSchema(parse(SDL)));
   for (const name of ITEM_TYPES) {
     const type = schema.getType(name);
     if (!isObjectType(type)) throw new Error(`schema.graphql has no type ${name}.`);
@@ -76,6 +74,8 @@ const documentOf = (schema: GraphQLSchema, query: string): DocumentNode => {
   } catch (error) {
     throw invalid(error instanceof GraphQLError ? error.message : 'The operation cannot be read.');
   }
+  if (countWritten(document).aliases > ALIASES_MAX)
+    throw new Problem('GraphqlLimit', `The operation has more than ${ALIASES_MAX} aliases.`);
   const [first] = validate(schema, document, undefined, { maxErrors: 1 });
   if (first) throw invalid(first.message);
   return document;
