@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string' },
     only: { type: 'string' },
     connections: { type: 'string', default: '64' },
+    'rate-limits': { type: 'string', default: 'off' },
   },
 });
 const seconds = Number(options.seconds ?? (options.short ? 3 : 8));
@@ -105,7 +106,7 @@ const startProduct = async (
       POSTHORN_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64')}`,
       POSTHORN_ALLOW_TARGET_CIDRS: `${RECEIVER_HOST}/32`,
       POSTHORN_SUBSCRIPTION_CONCURRENCY: '128',
-      POSTHORN_RATE_LIMITS: 'off',
+      POSTHORN_RATE_LIMITS: options['rate-limits'],
       POSTHORN_LOG_LEVEL: 'error',
       ...env,
     },

@@ -2,6 +2,9 @@ import { pino } from 'pino';
 import { createAuthenticate } from '../src/api/auth/authenticate.ts';
 import type { ApiDeps } from '../src/api/deps.ts';
 import { createIngest } from '../src/api/ingest/ingest.ts';
+import { createAttemptLimiter } from '../src/api/rate-limit/attempts.ts';
+import { UNLIMITED } from '../src/api/rate-limit/guard.ts';
+import { ALLOWED } from '../src/api/rate-limit/limiter.ts';
 import { createApi } from '../src/api/server.ts';
 import type { Config } from '../src/config/load.ts';
 import type { Secrets } from '../src/config/secrets.ts';
@@ -42,6 +45,8 @@ export const openPastApi = async (options: PastDeps, now: () => Date): Promise<P
   } = core;
   const live = createLiveHub({ feed, reader: workReader, pool: workPool, now: Date.now, onError });
   const deps: ApiDeps = {
+    rateGuard: UNLIMITED,
+    attempts: createAttemptLimiter({ take: () => ALLOWED }),
     ...{ config, version: 'demo', pool, partitions, log, reader, handle, configuration, workList, vault, live, now },
     ingest: createIngest({ log, reader, configuration, partitions, now }),
     authenticate: createAuthenticate({ pool, masterKey: secrets.masterKey, now }),

@@ -9,6 +9,8 @@ import type { Vault } from '../vault/vault.ts';
 import type { WorkListQueries } from '../worklist/pending-delivery.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import type { Ingest } from './ingest/ingest.ts';
+import type { AttemptLimiter } from './rate-limit/attempts.ts';
+import type { RateGuard } from './rate-limit/guard.ts';
 
 /** One thing the service stands on, asked by `/readyz`. */
 export type ReadinessCheck = { readonly name: string; readonly check: () => Promise<void> };
@@ -30,6 +32,9 @@ export type ApiDeps = {
   /** What is watched through this process. */
   readonly live: LiveHub;
   readonly authenticate: Authenticate;
+  readonly rateGuard: RateGuard;
+  /** For attempts to log in. */
+  readonly attempts: AttemptLimiter;
   readonly onIngested: (result: 'accepted' | 'repeated' | 'refused') => void;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
   readonly readiness: readonly ReadinessCheck[];

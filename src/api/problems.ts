@@ -144,6 +144,11 @@ const EDGE_PROBLEMS = {
     title: 'The payload of the event is no longer kept',
     advice: 'Payloads are kept for a time only; ingest the event anew to send it again.',
   },
+  RateLimited: {
+    status: 429,
+    title: 'Too many requests',
+    advice: 'Wait as many seconds as `Retry-After` says; `RateLimit-Policy` names the limit.',
+  },
   ReadModelBehind: {
     status: 503,
     title: 'The read model has not come that far yet',
@@ -206,17 +211,24 @@ export class Problem extends Error {
   readonly id: ProblemId;
   readonly status: number;
   readonly validation: Validation | null;
+  /** Sent with the answer; lower case. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     id: ProblemId,
     detail: string,
-    { validation = null, cause }: { validation?: Validation | null; cause?: unknown } = {},
+    {
+      validation = null,
+      headers = {},
+      cause,
+    }: { validation?: Validation | null; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
   ) {
     super(detail, { cause });
     this.name = 'Problem';
     this.id = id;
     this.status = PROBLEMS[id].status;
     this.validation = validation;
+    this.headers = headers;
   }
 }
 

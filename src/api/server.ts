@@ -31,6 +31,7 @@ import { ingestRoutes } from './ingest/route.ts';
 import { instanceRoutes, publishedKeysRoutes } from './instance/routes.ts';
 import { operationsRoutes } from './operations/routes.ts';
 import { organizationRoutes } from './organization/routes.ts';
+import { limitAddresses, limitNothing, limitPrincipals } from './rate-limit/guard.ts';
 import { requestAttemptRoutes } from './request-attempt/routes.ts';
 import { subscriptionRoutes } from './subscription/routes.ts';
 import { trafficRoutes } from './traffic/routes.ts';
@@ -64,18 +65,22 @@ const PRIVATE = [
 
 /** Everything described by zod schemas; other kinds of routes are registered beside it. */
 const restRoutes =
-  (deps: ApiDeps): FastifyPluginAsyncZod =>
+  (deps: ApiDeps, isWithin: () => boolean): FastifyPluginAsyncZod =>
   async (app) => {
     app.setValidatorCompiler(validatorCompiler);
     app.setSerializerCompiler(serializerCompiler);
     await app.register(swagger, { ...openApiBase(deps.version), transform: createJsonSchemaTransform({}) as never });
     const problems = collectProblems(app as never);
-    await app.register(operationsRoutes(deps));
+    await app.register(async (operations) => {
+      limitNothing(operations as never);
+      await operations.register(operationsRoutes(deps));
+    });
     await app.register(publishedKeysRoutes(deps));
     await app.register(instanceRoutes(deps), { prefix: API_PREFIX });
     await app.register(
       async (api) => {
         requireToken(api as never, deps.authenticate);
+        limitPrincipals(api as never, deps.rateGuard, isWithin);
         refuseAsOfElsewhere(api as never);
         for (const routes of PRIVATE) await api.register(routes(deps));
       },
@@ -101,8 +106,9 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   });
   registerSecurityHeaders(app as never);
   registerErrors(app as never);
+  limitAddresses(app as never, deps.rateGuard, rest.isWithin);
   registerJsonBody(app as never);
-  await app.register(restRoutes(deps));
+  await app.register(restRoutes(deps, rest.isWithin));
   registerLive(app as never, deps);
   await app.register(dashboardRoutes);
   await app.register(graphiqlRoutes);

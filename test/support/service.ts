@@ -60,6 +60,7 @@ export const startTestService = async (env: Environment = {}): Promise<TestServi
     POSTHORN_ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
     POSTHORN_ALLOW_TARGET_CIDRS: '127.0.0.9/32',
     POSTHORN_SHUTDOWN_TIMEOUT: '2s',
+    POSTHORN_RATE_LIMITS: 'off', // Tests are quicker than anybody may be.
     ...env,
   });
   const { biscuitPrivateKeys = [], encryptionKeys = [] } = config;

@@ -66,7 +66,7 @@ export const collectProblems = (app: FastifyInstance): ReadonlyMap<string, reado
 /** What the generator says of an answer without a description. */
 const UNDESCRIBED = 'Default Response';
 
-const ANY: readonly ProblemId[] = ['MalformedRequest', 'InternalServerError', 'ServiceUnavailable'];
+const ANY: readonly ProblemId[] = ['MalformedRequest', 'RateLimited', 'InternalServerError', 'ServiceUnavailable'];
 const WITH_TOKEN: readonly ProblemId[] = [
   'AuthNoAuthorizationHeader',
   'AuthInvalidAuthorizationHeader',

@@ -19,6 +19,8 @@ export type CallRest = (request: FastifyRequest, call: RestCall) => Promise<Read
 export type Rest = {
   /** For the server's `genReqId`: a call within a request has the id of that request. */
   readonly requestId: () => string;
+  /** Whether what runs is such a call, or what it has begun. */
+  readonly isWithin: () => boolean;
   readonly on: (app: FastifyInstance, prefix: string) => CallRest;
 };
 
@@ -37,6 +39,7 @@ export const createRest = (): Rest => {
   const requestIds = new AsyncLocalStorage<string>();
   return {
     requestId: () => requestIds.getStore() ?? randomUUID(),
+    isWithin: () => requestIds.getStore() !== undefined,
     on: (app, prefix) => async (request, call) => {
       const { method, path, body, prefer } = call;
       // Awaited within: an injected request begins when its answer is waited for.

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { requireToken } from '../auth/authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
+import { limitPrincipals } from '../rate-limit/guard.ts';
 import { createContext } from './context.ts';
 import { checkCost } from './cost.ts';
 import { formatErrors, refusedRequest } from './errors.ts';
@@ -94,6 +95,7 @@ export const graphqlRoutes =
     });
     limitOperations(app);
     requireToken(app, deps.authenticate);
+    limitPrincipals(app, deps.rateGuard, () => false);
 
     app.post('/graphql', async (request, reply) => {
       const isModern = request.headers.accept?.includes('application/graphql-response+json') === true;

@@ -56,6 +56,7 @@ export const sendProblem = (reply: FastifyReply, request: FastifyRequest, proble
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   return reply
     .code(problem.status)
+    .headers(problem.headers)
     .header('content-type', 'application/problem+json')
     .serializer((document: unknown) => JSON.stringify(document))
     .send(problemDocument(problem, String(request.id)));

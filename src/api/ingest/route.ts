@@ -91,7 +91,7 @@ const PROBLEMS = [
 
 /** `POST /event` with its batch form; the hot path of the product. */
 export const ingestRoutes =
-  ({ ingest, config, onIngested }: ApiDeps): FastifyPluginAsyncZod =>
+  ({ ingest, config, onIngested, rateGuard }: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
     const bodyBytesMax = Math.max(BODY_BYTES_MIN, BODY_BYTES_PER_PAYLOAD_BYTE * config.payloadBytesMax);
     const accept = async (
@@ -181,6 +181,9 @@ export const ingestRoutes =
           const ingested = await accept(body, () => request.bodyText, principal, requestId, ip);
           return reply.code(ingested.isRepeat ? 200 : 201).send(acceptedOf(ingested));
         }
+        // The first of them is what the request was counted for.
+        const refusal = await rateGuard.principal(principal, body.events.length - 1);
+        if (refusal) throw refusal;
         let raws: string[] | undefined;
         const rawOf = (index: number): string => {
           raws ??= rawElements(request.bodyText, 'events');
