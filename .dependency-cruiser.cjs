@@ -26,6 +26,8 @@ module.exports = {
     only('audit', 'domain', 'eventstore', 'projections'),
     only('live', 'domain', 'eventstore'),
     only('history', 'domain', 'eventstore', 'projections'),
+    only('tokens', 'domain'),
+    only('identity', 'domain'),
     {
       name: 'api-and-worker-never-meet',
       comment: 'They meet in the database, so that either can run alone.',
