@@ -69,6 +69,36 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The organization has no name',
     advice: 'Send a name that is more than spaces.',
   },
+  PasswordNotDiverseEnough: {
+    status: 400,
+    title: 'The password has too few different characters',
+    advice: 'Use at least four different characters, and more than one short text repeated.',
+  },
+  PasswordSimilarToEmail: {
+    status: 400,
+    title: 'The password is too much like the mail address',
+    advice: 'Choose one that has at least eight characters besides parts of the address.',
+  },
+  PasswordSimilarToName: {
+    status: 400,
+    title: 'The password is too much like the name',
+    advice: 'Choose one that has at least eight characters besides parts of the name.',
+  },
+  PasswordTooCommon: {
+    status: 400,
+    title: 'The password is one that many people choose',
+    advice: 'Choose several words that do not belong together, or let a password manager make one.',
+  },
+  PasswordTooLong: {
+    status: 400,
+    title: 'The password is too long',
+    advice: 'Send at most 100 characters, and at most 256 bytes of UTF-8.',
+  },
+  PasswordTooShort: {
+    status: 400,
+    title: 'The password is too short',
+    advice: 'Send at least 12 characters.',
+  },
   UnauthorizedWorkers: {
     status: 400,
     title: 'The organization may not use these workers',

@@ -15,6 +15,12 @@ export type DomainErrorId =
   | 'OrganizationIsNotEmpty'
   | 'OrganizationNameMissing'
   | 'DeliveryIsOver'
+  | 'PasswordNotDiverseEnough'
+  | 'PasswordSimilarToEmail'
+  | 'PasswordSimilarToName'
+  | 'PasswordTooCommon'
+  | 'PasswordTooLong'
+  | 'PasswordTooShort'
   | 'UnauthorizedWorkers';
 
 /** An expected refusal: what happened, to which id, and what to do next. Bugs are never a DomainError. */
