@@ -12,6 +12,8 @@ export type CommandContext = {
   readonly err: (text: string) => void;
   /** True when standard error is a terminal that can redraw a line. */
   readonly isTerminal: boolean;
+  /** Standard input; the process's own when left out. */
+  readonly stdin?: AsyncIterable<string | Uint8Array>;
 };
 
 /** What exit codes mean, for every command. */

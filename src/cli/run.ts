@@ -7,6 +7,7 @@ import { configCommand } from './config.ts';
 import { migrateCommand } from './migrate.ts';
 import { projectionsCheckCommand, projectionsListCommand, projectionsRebuildCommand } from './projections.ts';
 import { serveCommand } from './serve.ts';
+import { tokenAttenuateCommand, tokenInspectCommand } from './token.ts';
 
 export const COMMANDS: readonly Command[] = [
   serveCommand,
@@ -19,6 +20,8 @@ export const COMMANDS: readonly Command[] = [
   projectionsListCommand,
   projectionsCheckCommand,
   projectionsRebuildCommand,
+  tokenInspectCommand,
+  tokenAttenuateCommand,
 ];
 
 const overview = (): string => {
