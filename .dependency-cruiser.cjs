@@ -26,8 +26,9 @@ module.exports = {
     only('audit', 'domain', 'eventstore', 'projections'),
     only('live', 'domain', 'eventstore'),
     only('history', 'domain', 'eventstore', 'projections'),
+    only('identity', 'domain', 'eventstore', 'projections'),
+    only('mail', 'domain', 'eventstore', 'identity'),
     only('tokens', 'domain'),
-    only('identity', 'domain'),
     {
       name: 'api-and-worker-never-meet',
       comment: 'They meet in the database, so that either can run alone.',

@@ -1,14 +1,9 @@
 import { pino } from 'pino';
-import { createAuthenticate } from '../src/api/auth/authenticate.ts';
-import type { ApiDeps } from '../src/api/deps.ts';
-import { createIngest } from '../src/api/ingest/ingest.ts';
-import { createAttemptLimiter } from '../src/api/rate-limit/attempts.ts';
-import { UNLIMITED } from '../src/api/rate-limit/guard.ts';
-import { ALLOWED } from '../src/api/rate-limit/limiter.ts';
-import { createApi } from '../src/api/server.ts';
 import type { Config } from '../src/config/load.ts';
 import type { Secrets } from '../src/config/secrets.ts';
 import { createLiveHub } from '../src/live/hub.ts';
+import { createApiRole } from '../src/runtime/api.ts';
+import { createMetrics } from '../src/runtime/metrics.ts';
 import { type Core, createCore } from '../src/runtime/node.ts';
 
 export type PastDeps = {
@@ -27,36 +22,18 @@ export type PastApi = {
 
 /** The product's API on a clock of its own, without listening anywhere and without a worker. */
 export const openPastApi = async (options: PastDeps, now: () => Date): Promise<PastApi> => {
-  const { config, secrets, partitions } = options;
+  const { secrets } = options;
   const logger = pino({ level: 'error' });
-  const core = createCore({ ...options, roles: [], isAlone: true, logger, projections: [], version: 'demo' });
-  const {
-    queryPool: pool,
-    workPool,
-    log,
-    reader,
-    workReader,
-    feed,
-    configuration,
-    vault,
-    workList,
-    handle,
-    onError,
-  } = core;
+  const version = 'demo';
+  const core = createCore({ ...options, roles: [], isAlone: true, logger, projections: [], version });
+  const { queryPool: pool, workPool, log, workReader, feed, onError } = core;
   const live = createLiveHub({ feed, reader: workReader, pool: workPool, now: Date.now, onError });
-  const deps: ApiDeps = {
-    rateGuard: UNLIMITED,
-    attempts: createAttemptLimiter({ take: () => ALLOWED }),
-    ...{ config, version: 'demo', pool, partitions, log, reader, handle, configuration, workList, vault, live, now },
-    ingest: createIngest({ log, reader, configuration, partitions, now }),
-    authenticate: createAuthenticate({ pool, masterKey: secrets.masterKey, now }),
-    onIngested: () => undefined,
-    metrics: async () => ({ contentType: 'text/plain', text: '' }),
-    readiness: [],
-    publicKeys: [],
-    healthKey: undefined,
-  };
-  const app = await createApi(deps, logger);
+  const { app, stop } = await createApiRole(
+    { ...options, version },
+    { core, live, metrics: createMetrics() },
+    logger,
+    now,
+  );
   return {
     core,
     call: async (method, path, body) => {
@@ -72,6 +49,7 @@ export const openPastApi = async (options: PastDeps, now: () => Date): Promise<P
     },
     close: async () => {
       await app.close();
+      await stop();
       live.stop();
       await log.drained();
       await Promise.all([core.appendPool.end(), pool.end(), workPool.end(), core.leasePool.end()]);

@@ -4,13 +4,15 @@ import { type Application, applicationDecider } from '../domain/application/deci
 import type { ApplicationCommand, ApplicationEvent } from '../domain/application/events.ts';
 import { eventTypeDecider } from '../domain/event-type/decider.ts';
 import type { EventTypeCommand } from '../domain/event-type/events.ts';
-import { organizationDecider } from '../domain/organization/decider.ts';
-import type { OrganizationCommand } from '../domain/organization/events.ts';
+import { type Organization, organizationDecider } from '../domain/organization/decider.ts';
+import type { OrganizationCommand, OrganizationEvent } from '../domain/organization/events.ts';
+import { serviceTokenDecider } from '../domain/service-token/decider.ts';
+import type { ServiceTokenCommand } from '../domain/service-token/events.ts';
 import { subscriptionDecider } from '../domain/subscription/decider.ts';
 import type { SubscriptionCommand } from '../domain/subscription/events.ts';
 import type { Along } from '../eventstore/command-handler.ts';
 import { partitionOf } from '../eventstore/partition.ts';
-import type { Write } from '../eventstore/types.ts';
+import type { RunQuery, Write } from '../eventstore/types.ts';
 import { projectConfiguration } from '../projections/configuration/projections.ts';
 import type { ApiDeps } from './deps.ts';
 import { metadataOf } from './scope.ts';
@@ -48,8 +50,26 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
   return {
     organization: (
       request: FastifyRequest,
-      command: Plain<OrganizationCommand>,
+      organizationId: string,
+      commands: readonly Plain<OrganizationCommand>[],
       project: Along['project'] = projectConfiguration,
+    ) =>
+      handle<Organization, Several<OrganizationCommand>, OrganizationEvent>(
+        severally(organizationDecider),
+        { streamId: `organization:${organizationId}`, partition: partitionOf(organizationId, partitions) },
+        {
+          type: 'Several',
+          data: { commands: commands.map((command) => ({ ...command, metadata: at() }) as OrganizationCommand) },
+        },
+        metadataOf(request),
+        () => ({ ...configured(), project }),
+      ),
+
+    /** Members and invitations: what nothing is routed with. `beside` runs in the transaction of the append. */
+    members: (
+      request: FastifyRequest,
+      command: Plain<OrganizationCommand>,
+      beside: (run: RunQuery) => Promise<void> = async () => undefined,
     ) => {
       const { organizationId } = command.data;
       return handle(
@@ -57,7 +77,23 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
         { streamId: `organization:${organizationId}`, partition: partitionOf(organizationId, partitions) },
         { ...command, metadata: at() } as OrganizationCommand,
         metadataOf(request),
-        () => ({ ...configured(), project }),
+        () => ({
+          project: async (events, run) => {
+            await projectConfiguration(events, run);
+            await beside(run);
+          },
+        }),
+      );
+    },
+
+    serviceToken: (request: FastifyRequest, command: Plain<ServiceTokenCommand>, writes: readonly Write[] = []) => {
+      const { tokenId, organizationId } = command.data;
+      return handle(
+        serviceTokenDecider,
+        { streamId: `service_token:${tokenId}`, partition: partitionOf(organizationId, partitions) },
+        { ...command, metadata: at() } as ServiceTokenCommand,
+        metadataOf(request),
+        () => ({ project: projectConfiguration, writes }),
       );
     },
 

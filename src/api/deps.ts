@@ -3,12 +3,17 @@ import type { Config } from '../config/load.ts';
 import type { HandleCommand } from '../eventstore/command-handler.ts';
 import type { GroupCommit } from '../eventstore/group-commit.ts';
 import type { LogReader } from '../eventstore/read.ts';
+import type { PasswordHasher } from '../identity/hasher.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { ConfigurationCache } from '../projections/configuration/cache.ts';
+import type { Tokens } from '../tokens/tokens.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { WorkListQueries } from '../worklist/pending-delivery.ts';
 import type { Authenticate } from './auth/authenticate.ts';
+import type { Refusals } from './auth/refusals.ts';
 import type { Ingest } from './ingest/ingest.ts';
+import type { SettingDescription } from './instance/environment.ts';
+import type { LimitsOf } from './quota/limits.ts';
 import type { AttemptLimiter } from './rate-limit/attempts.ts';
 import type { RateGuard } from './rate-limit/guard.ts';
 
@@ -33,8 +38,16 @@ export type ApiDeps = {
   readonly live: LiveHub;
   readonly authenticate: Authenticate;
   readonly rateGuard: RateGuard;
-  /** For attempts to log in. */
+  readonly tokens: Tokens;
+  readonly passwords: PasswordHasher;
+  /** Guesses at passwords and links. */
   readonly attempts: AttemptLimiter;
+  readonly refusals: Pick<Refusals, 'note'>;
+  readonly limitsOf: LimitsOf;
+  /** A mail was written that is to be sent. */
+  readonly mailHint: () => void;
+  /** What the environment may set, without the values. */
+  readonly variables: readonly SettingDescription[];
   readonly onIngested: (result: 'accepted' | 'repeated' | 'refused') => void;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
   readonly readiness: readonly ReadinessCheck[];

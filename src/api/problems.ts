@@ -14,6 +14,11 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The application has no name',
     advice: 'Send a name that is more than spaces.',
   },
+  AuthEmailExpired: {
+    status: 401,
+    title: 'The link of the mail is not good any more',
+    advice: 'Ask for a new mail: a link works once, for a time, and only until the next one is asked for.',
+  },
   DeliveryIsOver: {
     status: 409,
     title: 'The delivery is over',
@@ -48,6 +53,11 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     status: 400,
     title: 'The event type does not exist',
     advice: 'Create it with POST /api/v1/event_types first; one that was deactivated is brought back the same way.',
+  },
+  InvitedUserAlreadyInOrganization: {
+    status: 409,
+    title: 'The person is a member of the organization already',
+    advice: 'Change the role of the member instead.',
   },
   LabelsAmbiguity: {
     status: 400,
@@ -99,10 +109,45 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The password is too short',
     advice: 'Send at least 12 characters.',
   },
+  OrganizationNeedsAnOwner: {
+    status: 409,
+    title: 'The organization would have no owner left',
+    advice: 'Make somebody else an owner first, or delete the organization.',
+  },
+  TooManyApplicationsPerOrganization: {
+    status: 429,
+    title: 'The organization has as many applications as its quota allows',
+    advice: 'Nothing passes by waiting alone: remove something, or ask for a larger plan.',
+  },
+  TooManyEventTypesPerApplication: {
+    status: 429,
+    title: 'The application has as many event types as its quota allows',
+    advice: 'Nothing passes by waiting alone: remove something, or ask for a larger plan.',
+  },
+  TooManyEventsToday: {
+    status: 429,
+    title: 'The quota of events for today is used up',
+    advice: 'It is full again at midnight, UTC; or ask for a larger plan.',
+  },
+  TooManyMembersPerOrganization: {
+    status: 429,
+    title: 'The organization has as many members as its quota allows',
+    advice: 'Nothing passes by waiting alone: remove something, or ask for a larger plan.',
+  },
+  TooManySubscriptionsPerApplication: {
+    status: 429,
+    title: 'The application has as many subscriptions as its quota allows',
+    advice: 'Nothing passes by waiting alone: remove something, or ask for a larger plan.',
+  },
   UnauthorizedWorkers: {
     status: 400,
     title: 'The organization may not use these workers',
     advice: 'Leave `dedicated_workers` out.',
+  },
+  UserAlreadyExist: {
+    status: 409,
+    title: 'There is an account with this mail address already',
+    advice: 'Sign in, or ask for a new password.',
   },
 };
 
@@ -123,6 +168,32 @@ const EDGE_PROBLEMS = {
     title: 'The token is not known',
     advice: 'Check the token. An application secret that was deleted opens nothing any more.',
   },
+  AuthEmailAlreadyVerified: {
+    status: 409,
+    title: 'The mail address is verified already',
+    advice: 'Sign in.',
+  },
+  AuthEmailNotVerified: {
+    status: 401,
+    title: 'The mail address is not verified',
+    advice: 'Follow the link in the mail, or ask for another with POST /api/v1/auth/resend-verification-email.',
+  },
+  AuthFailedLogin: {
+    status: 401,
+    title: 'The mail address or the password is wrong',
+    advice: 'Check both, or ask for a new password.',
+  },
+  AuthFailedRefresh: {
+    status: 401,
+    title: 'The refresh token is not good any more',
+    advice:
+      'Sign in again. A refresh token works once; used a second time it ends the session, since it may be stolen.',
+  },
+  AuthInvalidBiscuit: {
+    status: 403,
+    title: 'The token is not good, or not for this',
+    advice: 'Check whether it expired, was revoked, or was restricted: `posthorn token inspect` shows what it holds.',
+  },
   Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
   GraphqlLimit: {
     status: 400,
@@ -134,6 +205,7 @@ const EDGE_PROBLEMS = {
     title: 'The GraphQL request is not valid',
     advice: 'Check the query against the schema, and its variables against their types.',
   },
+  InvalidRole: { status: 400, title: 'There is no such role', advice: 'Use owner, editor or viewer.' },
   InternalServerError: {
     status: 500,
     title: 'Something went wrong on our side',
@@ -183,6 +255,16 @@ const EDGE_PROBLEMS = {
     status: 503,
     title: 'The read model has not come that far yet',
     advice: 'Try again after `Retry-After` seconds; lists follow the log within a second.',
+  },
+  ReauthenticationNeeded: {
+    status: 403,
+    title: 'The password has to be given again',
+    advice: 'Send it to POST /api/v1/auth/confirm, then repeat the request with the new access token.',
+  },
+  RegistrationDisabled: {
+    status: 410,
+    title: 'Registration is closed on this instance',
+    advice: 'Ask a member to invite you.',
   },
   ReplayCountDiffers: {
     status: 409,

@@ -2,6 +2,9 @@ import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
 import { notFound } from '../domain/refusals.ts';
+import { partitionOf } from '../eventstore/partition.ts';
+import type { LogReader } from '../eventstore/read.ts';
+import { findOwner } from '../history/queries.ts';
 import type { Past } from '../projections/as-of/past.ts';
 import { findApplicationAsOf, findSubscriptionAsOf } from '../projections/configuration/as-of.ts';
 import {
@@ -22,8 +25,8 @@ export const applicationIdOf = (principal: Principal, given: string | undefined)
 };
 
 /**
- * Loads the application a request is about, once it is sure that whoever asks may do this to it. Of the past, it must have
- * been there then.
+ * Loads the application a request is about, and makes sure that whoever asks may do this to it. Of the past, it must have been
+ * there then.
  */
 export const applicationFor = async (
   pool: Pool,
@@ -33,9 +36,9 @@ export const applicationFor = async (
   past?: Past,
 ): Promise<ApplicationRecord> => {
   const applicationId = applicationIdOf(principal, given);
-  authorize(principal, action, { applicationId });
   const application = await (past ? findApplicationAsOf(past, applicationId) : findApplication(pool, applicationId));
   if (!application) throw notFound('application', applicationId);
+  authorize(principal, action, { organizationId: application.organizationId, applicationId });
   return application;
 };
 
@@ -51,8 +54,27 @@ export const subscriptionFor = async (
   const found = await (past ? findSubscriptionAsOf(past, subscriptionId) : findSubscription(pool, subscriptionId));
   if (!found || (given !== undefined && given !== found.applicationId)) throw notFound('subscription', subscriptionId);
   const { organizationId, applicationId } = found;
-  authorize(principal, action, { organizationId, applicationId, named: { what: 'subscription', id: subscriptionId } });
+  authorize(principal, action, {
+    organizationId,
+    applicationId,
+    subscriptionId,
+    named: { what: 'subscription', id: subscriptionId },
+  });
   return found;
+};
+
+/** Of an application that may have been deleted, by its stream: whose it is, once it is sure that whoever asks may do this to it. */
+export const authorizeApplication = async (
+  reader: LogReader,
+  partitions: number,
+  { principal }: FastifyRequest,
+  action: Action,
+  applicationId: string,
+): Promise<void> => {
+  if (principal.kind === 'master') return;
+  const owner = await findOwner(reader, `application:${applicationId}`, partitionOf(applicationId, partitions));
+  if (!owner) throw notFound('application', applicationId);
+  authorize(principal, action, owner);
 };
 
 /** Who asks, why and from where, for the domain events that follow. */

@@ -2,6 +2,8 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, type FastifyPluginAsyncZod, serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { accountRoutes } from './account/routes.ts';
+import { sessionRoutes } from './account/session-routes.ts';
 import { applicationRoutes } from './application/routes.ts';
 import { applicationSecretRoutes } from './application-secret/routes.ts';
 import { requireToken } from './auth/authenticate.ts';
@@ -28,11 +30,14 @@ import { answerClientError, registerErrors, sendProblem, toProblem } from './htt
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { validatorCompiler } from './http/validation.ts';
 import { ingestRoutes } from './ingest/route.ts';
+import { environmentRoutes } from './instance/environment.ts';
 import { instanceRoutes, publishedKeysRoutes } from './instance/routes.ts';
 import { operationsRoutes } from './operations/routes.ts';
+import { memberRoutes } from './organization/member-routes.ts';
 import { organizationRoutes } from './organization/routes.ts';
 import { limitAddresses, limitNothing, limitPrincipals } from './rate-limit/guard.ts';
 import { requestAttemptRoutes } from './request-attempt/routes.ts';
+import { serviceTokenRoutes } from './service-token/routes.ts';
 import { subscriptionRoutes } from './subscription/routes.ts';
 import { trafficRoutes } from './traffic/routes.ts';
 
@@ -61,6 +66,9 @@ const PRIVATE = [
   applicationRoutes,
   applicationSecretRoutes,
   organizationRoutes,
+  memberRoutes,
+  serviceTokenRoutes,
+  sessionRoutes,
 ] as const;
 
 /** Everything described by zod schemas; other kinds of routes are registered beside it. */
@@ -76,7 +84,8 @@ const restRoutes =
       await operations.register(operationsRoutes(deps));
     });
     await app.register(publishedKeysRoutes(deps));
-    await app.register(instanceRoutes(deps), { prefix: API_PREFIX });
+    for (const routes of [instanceRoutes, environmentRoutes, accountRoutes])
+      await app.register(routes(deps), { prefix: API_PREFIX });
     await app.register(
       async (api) => {
         requireToken(api as never, deps.authenticate);

@@ -247,12 +247,31 @@ export const configSchema = z.object({
     expected: 'a text',
     secret: 'all',
   }),
+  registration: flag({
+    variable: 'POSTHORN_REGISTRATION',
+    default: 'on',
+    description: 'Whether people may make accounts; off, none can be made.',
+  }),
+  supportEmail: textOf((text) => (/^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined))
+    .optional()
+    .register(variables, {
+      variable: 'POSTHORN_SUPPORT_EMAIL',
+      default: null,
+      description: 'Address that clients are told for questions.',
+      expected: 'a mail address',
+    }),
   smtpUrl: url('smtp:', 'smtps:').optional().register(variables, {
     variable: 'SMTP_URL',
     default: null,
     description: 'Mail server; without one every mail is written to the mail directory.',
     expected: 'an smtp:// or smtps:// URL',
     secret: 'password',
+  }),
+  mailFrom: textOf((text) => (/^[^\r\n]+$/.test(text) && text.includes('@') ? text : undefined)).register(variables, {
+    variable: 'POSTHORN_MAIL_FROM',
+    default: 'Posthorn <posthorn@localhost>',
+    description: 'Sender of mails.',
+    expected: 'a mail address, with a name before it if wanted: Posthorn <posthorn@example.com>',
   }),
   mailDir: z.string().optional().register(variables, {
     variable: 'POSTHORN_MAIL_DIR',

@@ -4,16 +4,24 @@
  */
 export type DomainErrorId =
   | 'ApplicationNameMissing'
+  | 'AuthEmailExpired'
   | 'EventAlreadyIngested'
   | 'EventInvalidBase64Payload'
   | 'EventInvalidJsonPayload'
   | 'EventInvalidPayloadContentType'
   | 'EventTypeAlreadyExist'
   | 'EventTypeDoesNotExist'
+  | 'InvitedUserAlreadyInOrganization'
   | 'LabelsAmbiguity'
   | 'NotFound'
   | 'OrganizationIsNotEmpty'
   | 'OrganizationNameMissing'
+  | 'OrganizationNeedsAnOwner'
+  | 'TooManyApplicationsPerOrganization'
+  | 'TooManyEventTypesPerApplication'
+  | 'TooManyEventsToday'
+  | 'TooManyMembersPerOrganization'
+  | 'TooManySubscriptionsPerApplication'
   | 'DeliveryIsOver'
   | 'PasswordNotDiverseEnough'
   | 'PasswordSimilarToEmail'
@@ -21,7 +29,8 @@ export type DomainErrorId =
   | 'PasswordTooCommon'
   | 'PasswordTooLong'
   | 'PasswordTooShort'
-  | 'UnauthorizedWorkers';
+  | 'UnauthorizedWorkers'
+  | 'UserAlreadyExist';
 
 /** An expected refusal: what happened, to which id, and what to do next. Bugs are never a DomainError. */
 export class DomainError extends Error {

@@ -1,13 +1,19 @@
+import type { AccessEvent } from './access/events.ts';
 import type { ApplicationEvent } from './application/events.ts';
 import type { DeliveryEvent } from './delivery/events.ts';
 import type { EventEvent } from './event/events.ts';
 import type { EventTypeEvent } from './event-type/events.ts';
 import type { OrganizationEvent } from './organization/events.ts';
+import type { ServiceTokenEvent } from './service-token/events.ts';
 import type { SubscriptionEvent } from './subscription/events.ts';
+import type { UserEvent } from './user/events.ts';
 
 /** Every domain event Posthorn appends. */
 export type AnyDomainEvent =
   | OrganizationEvent
+  | UserEvent
+  | AccessEvent
+  | ServiceTokenEvent
   | ApplicationEvent
   | EventTypeEvent
   | SubscriptionEvent
@@ -19,12 +25,26 @@ export const SCHEMA_VERSIONS: Readonly<Record<AnyDomainEvent['type'], number>> =
   OrganizationCreated: 1,
   OrganizationRenamed: 1,
   OrganizationDeleted: 1,
+  MemberInvited: 1,
+  InvitationRevoked: 1,
+  MemberAdded: 1,
+  MemberRoleChanged: 1,
+  MemberRemoved: 1,
+  UserRegistered: 1,
+  UserEmailVerified: 1,
+  UserPasswordChanged: 1,
+  UserErased: 1,
+  ServiceTokenCreated: 1,
+  ServiceTokenRenamed: 1,
+  ServiceTokenRevoked: 1,
+  ServiceTokenBlockRevoked: 1,
   ApplicationCreated: 1,
   ApplicationRenamed: 1,
   ApplicationDeleted: 1,
   ApplicationSecretCreated: 1,
   ApplicationSecretRenamed: 1,
   ApplicationSecretDeleted: 1,
+  AccessRefused: 1,
   EventTypeCreated: 1,
   EventTypeDeactivated: 1,
   EventTypeReactivated: 1,

@@ -39,13 +39,16 @@ export type GroupCommit = {
 const PASSING = /^(08|25|53|55|57)/;
 
 /**
- * True when trying again alone can help or shows the culprit: Postgres refused a value, or our own code threw before the
- * commit was sent. A broken connection is neither, and its commit may have happened.
+ * True when trying again alone can help or shows the culprit: Postgres refused a value, what runs along with an append refused
+ * it, or our own code threw before the commit was sent. A broken connection is neither, and its commit may have happened.
  */
 const isSomebodysFault = (error: unknown): boolean =>
   error instanceof DatabaseError
     ? !PASSING.test(error.code ?? '')
-    : error instanceof TypeError || error instanceof RangeError || error instanceof GuardUndone;
+    : isRefusal(error) || error instanceof TypeError || error instanceof RangeError || error instanceof GuardUndone;
+
+/** Of the domain, by what runs along with an append; told by its name, because the log imports nothing of the domain. */
+const isRefusal = (error: unknown): boolean => error instanceof Error && error.name === 'DomainError';
 
 const unavailable = (cause: unknown): StoreUnavailable =>
   cause instanceof StoreUnavailable

@@ -65,6 +65,37 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
     case 'OrganizationRenamed':
     case 'ApplicationRenamed':
       return { ...state, name: event.data.name };
+    case 'MemberInvited':
+      return withEntry(state, 'invitations', event.data.invitationId, { role: event.data.role });
+    case 'InvitationRevoked':
+      return withEntry(state, 'invitations', event.data.invitationId, null);
+    case 'MemberAdded': {
+      const { userId, role, invitationId } = event.data;
+      const added = withEntry(state, 'members', userId, { role });
+      return invitationId === null ? added : withEntry(added, 'invitations', invitationId, null);
+    }
+    case 'MemberRoleChanged':
+      return withEntry(state, 'members', event.data.userId, { role: event.data.role });
+    case 'MemberRemoved':
+      return withEntry(state, 'members', event.data.userId, null);
+    case 'UserRegistered':
+      return { status: 'registered', passwords: 1 };
+    case 'UserEmailVerified':
+      return { ...state, status: 'verified' };
+    case 'UserPasswordChanged':
+      return { ...state, passwords: numberOf(state.passwords) + 1 };
+    case 'UserErased':
+      return { status: 'erased' };
+    case 'ServiceTokenCreated':
+      return { status: 'active', name: event.data.name };
+    case 'ServiceTokenRenamed':
+      return { ...state, name: event.data.name };
+    case 'ServiceTokenRevoked':
+      return { ...state, status: 'revoked' };
+    case 'ServiceTokenBlockRevoked':
+      return withEntry(state, 'revoked_blocks', event.data.revocationId, {});
+    case 'AccessRefused':
+      return { ...state, refused: numberOf(state.refused) + event.data.count };
     case 'EventTypeCreated':
       return { status: 'active', name: event.data.name };
     case 'EventTypeDeactivated':
@@ -109,6 +140,12 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
 
 const objectOf = (value: Json | undefined): JsonObject =>
   value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject) : {};
+
+/** One entry of a map within the state; null takes it out. */
+const withEntry = (state: JsonObject, map: string, key: string, entry: JsonObject | null): JsonObject => {
+  const { [key]: _, ...others } = objectOf(state[map]);
+  return { ...state, [map]: entry === null ? others : { ...others, [key]: entry } };
+};
 
 const withSecret = (state: JsonObject, secretId: string, change: JsonObject): JsonObject => {
   const secrets = objectOf(state.secrets);

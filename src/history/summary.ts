@@ -31,6 +31,34 @@ export const summarise = (event: AnyDomainEvent, before: JsonObject, changes: re
     case 'OrganizationDeleted':
     case 'ApplicationDeleted':
       return 'Deleted';
+    case 'MemberInvited':
+      return `Somebody invited as ${event.data.role}`;
+    case 'InvitationRevoked':
+      return 'Invitation revoked';
+    case 'MemberAdded':
+      return `User ${event.data.userId} became ${event.data.role}`;
+    case 'MemberRoleChanged':
+      return `User ${event.data.userId} became ${event.data.role}, was ${event.data.previousRole}`;
+    case 'MemberRemoved':
+      return `User ${event.data.userId} ${event.data.reason === 'left' ? 'left' : 'was removed'}`;
+    case 'UserRegistered':
+      return 'Registered';
+    case 'UserEmailVerified':
+      return 'Mail address verified';
+    case 'UserPasswordChanged':
+      return event.data.by === 'mail' ? 'Password set by a mail' : 'Password changed';
+    case 'UserErased':
+      return event.data.reason === 'unverified' ? 'Erased: the mail address was never verified' : 'Erased on request';
+    case 'ServiceTokenCreated':
+      return `Service token “${shorten(event.data.name)}” created`;
+    case 'ServiceTokenRenamed':
+      return `Service token renamed to “${shorten(event.data.name)}”`;
+    case 'ServiceTokenRevoked':
+      return 'Service token revoked';
+    case 'ServiceTokenBlockRevoked':
+      return `Tokens with block ${event.data.revocationId.slice(0, 16)}… revoked`;
+    case 'AccessRefused':
+      return `Refused ${event.data.action} ${count(event.data.count, 'time')}`;
     case 'EventTypeCreated':
     case 'EventTypeDeactivated':
     case 'EventTypeReactivated':

@@ -1,4 +1,4 @@
-import { configurationProjections } from './configuration/projections.ts';
+import { inlineProjections } from './configuration/projections.ts';
 import { deadLetterProjection } from './dead-letter/projection.ts';
 import { deliveryProjection } from './delivery/projection.ts';
 import { eventProjection } from './event/projection.ts';
@@ -16,4 +16,4 @@ export const asyncProjections: readonly Projection[] = [
 ];
 
 /** All read models. */
-export const allProjections: readonly Projection[] = [...configurationProjections, ...asyncProjections];
+export const allProjections: readonly Projection[] = [...inlineProjections, ...asyncProjections];

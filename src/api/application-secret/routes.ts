@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Application } from '../../domain/application/decider.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { findApplicationSecret, listApplicationSecrets } from '../../projections/configuration/queries.ts';
+import { maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
@@ -20,7 +21,10 @@ const SecretParams = z.object({ token: uuid().describe('The token itself, or the
 const Secret = z.object({
   secret_id: z.string().describe('Names the secret without opening anything.'),
   name: z.string().nullable(),
-  token: z.string().describe('The bearer token itself.'),
+  token: z
+    .string()
+    .nullable()
+    .describe('The bearer token itself; null for who has not given the password within ten minutes.'),
   created_at: z.string(),
   deleted_at: z.string().nullable(),
 });
@@ -41,7 +45,7 @@ const secretIdOf = (state: Application, named: string): string => {
 export const applicationSecretRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, vault } = deps;
+    const { pool, config, vault, now } = deps;
     const commands = createCommands(deps);
 
     app.get(
@@ -57,8 +61,10 @@ export const applicationSecretRoutes =
       ),
       async (request, reply) => {
         const { query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'application_secret:list', query.application_id);
+        const application = await applicationFor(pool, request, 'application_secret:list', query.application_id);
+        const { applicationId, organizationId } = application;
         const page = await listApplicationSecrets(pool, applicationId, pageRequest(query));
+        const isShown = maySeeSecrets(request.principal, organizationId, now());
         const tokens = await vault.open(page.rows.map(({ secretId }) => secretId));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.flatMap(({ secretId, name, createdAt }) => {
@@ -66,7 +72,15 @@ export const applicationSecretRoutes =
           // Its sealed value was destroyed: it cannot be shown, and the routes that name secrets name them by token.
           return token === undefined
             ? []
-            : [{ secret_id: secretId, name, token, created_at: createdAt.toISOString(), deleted_at: null }];
+            : [
+                {
+                  secret_id: secretId,
+                  name,
+                  token: isShown ? token : null,
+                  created_at: createdAt.toISOString(),
+                  deleted_at: null,
+                },
+              ];
         });
       },
     );
@@ -78,13 +92,14 @@ export const applicationSecretRoutes =
           id: 'createApplicationSecret',
           tag: 'Application secrets',
           summary: 'Create a secret for an application',
-          problems: ['NotFound'],
+          problems: ['NotFound', 'ReauthenticationNeeded'],
         },
         { body: SecretBody, response: { 201: Secret } },
       ),
       async (request, reply) => {
         const { application_id: given, name = null } = request.body;
         const application = await applicationFor(pool, request, 'application_secret:create', given);
+        requireFreshPassword(request.principal, now());
         const { applicationId, organizationId } = application;
         const secret = await createSecret(deps, { applicationId, organizationId, name });
         const { events } = await commands.application(request, applicationId, () => [secret.command], [secret.write]);
@@ -103,7 +118,8 @@ export const applicationSecretRoutes =
       async (request) => {
         const { token: named } = request.params;
         const { application_id: given, name = null } = request.body;
-        const { applicationId } = await applicationFor(pool, request, 'application_secret:edit', given);
+        const application = await applicationFor(pool, request, 'application_secret:edit', given);
+        const { applicationId, organizationId } = application;
         let secretId = '';
         await commands.application(request, applicationId, (state) => {
           secretId = secretIdOf(state, named);
@@ -111,7 +127,8 @@ export const applicationSecretRoutes =
         });
         const found = await findApplicationSecret(pool, applicationId, secretId);
         if (!found) throw unknownSecret();
-        const token = (await vault.open([secretId])).get(secretId) ?? '';
+        const isShown = maySeeSecrets(request.principal, organizationId, now());
+        const token = isShown ? ((await vault.open([secretId])).get(secretId) ?? '') : null;
         return { secret_id: secretId, name, token, created_at: found.createdAt.toISOString(), deleted_at: null };
       },
     );

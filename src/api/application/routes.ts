@@ -14,7 +14,7 @@ import { AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
-import { eventsToday, OnboardingSteps, onboardingOf, quotaLimits, usageAsOf } from '../organization/usage.ts';
+import { eventsToday, OnboardingSteps, onboardingOf, usageAsOf } from '../organization/usage.ts';
 import { invalidField } from '../problems.ts';
 import { applicationFor } from '../scope.ts';
 import { createDeleteApplication } from './delete.ts';
@@ -37,7 +37,7 @@ const toApplication = (of: { applicationId: string; organizationId: string; name
 export const applicationRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now, reader, partitions } = deps;
+    const { pool, config, now, reader, partitions, limitsOf } = deps;
     const commands = createCommands(deps);
     const deleteApplication = createDeleteApplication(deps);
 
@@ -61,7 +61,9 @@ export const applicationRoutes =
         },
         {
           querystring: PageQuery.extend(AsOfQuery.shape).extend({
-            organization_id: uuid().optional().describe('May be left out with the secret of an application.'),
+            organization_id: uuid()
+              .optional()
+              .describe('May be left out with a service token, or the secret of an application.'),
           }),
           response: { 200: z.array(Application) },
         },
@@ -74,7 +76,8 @@ export const applicationRoutes =
           authorize(principal, 'application:list', { organizationId: query.organization_id ?? organizationId });
           return [toApplication(await applicationFor(pool, request, 'application:list', applicationId, past))];
         }
-        const organizationId = query.organization_id;
+        const organizationId =
+          query.organization_id ?? (principal.kind === 'service_token' ? principal.organizationId : undefined);
         if (organizationId === undefined) throw invalidField('organization_id', 'required', 'is required');
         authorize(principal, 'application:list', { organizationId });
         if (!past && !(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
@@ -128,7 +131,7 @@ export const applicationRoutes =
         const [events, steps] = await (past
           ? usageAsOf(past, id, partitionOf(id, partitions))
           : Promise.all([eventsToday(pool, [id], now()), onboardingOf(pool, [id])]));
-        const { eventsPerDay, retentionDays } = quotaLimits(config.quotas);
+        const { eventsPerDay, retentionDays } = await limitsOf.application(application);
         return {
           ...toApplication(application),
           quotas: { events_per_day_limit: eventsPerDay, days_of_events_retention_limit: retentionDays },

@@ -2,41 +2,71 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import type { CommitListener } from '../../eventstore/group-commit.ts';
+import { findLiveSession } from '../../identity/sessions.ts';
+import { isServiceTokenLive, rolesOf } from '../../projections/identity/queries.ts';
+import { TokenRefused } from '../../tokens/refused.ts';
+import type { Tokens, VerifiedToken } from '../../tokens/tokens.ts';
+
 import { Problem } from '../problems.ts';
-import type { Principal } from './principal.ts';
+import type { Principal, Refusal } from './principal.ts';
+import type { TokenUse } from './token-use.ts';
 
 const FIND_SECRET = `
   SELECT s.secret_id, s.application_id, s.organization_id
   FROM application_secret AS s JOIN application AS a ON a.application_id = s.application_id
   WHERE s.token_sha256 = decode($1, 'hex') AND s.deleted_at IS NULL AND a.deleted_at IS NULL`;
 
-/** How long a token that was found is not looked up again; ingest checks it against the configuration besides. */
+/**
+ * How long a token that was found is not looked up again: so soon a revocation, a logout or a change of a role counts in every
+ * process. Ingest checks application secrets against the configuration besides.
+ */
 const CACHE_MS = 2_000;
 const CACHED_MAX = 10_000;
 const TOKEN_LENGTH_MAX = 8_192;
-const REVOKING = new Set(['ApplicationSecretDeleted', 'ApplicationDeleted']);
+/** Application secrets and master keys that are made here are UUIDs; a biscuit is ten times as long. */
+const BISCUIT_LENGTH_MIN = 100;
+/** After these a token may open less than before. */
+const REVOKING = new Set([
+  'ApplicationSecretDeleted',
+  'ApplicationDeleted',
+  'OrganizationDeleted',
+  'MemberAdded',
+  'MemberRoleChanged',
+  'MemberRemoved',
+  'UserPasswordChanged',
+  'UserErased',
+  'ServiceTokenRevoked',
+  'ServiceTokenBlockRevoked',
+]);
+
+type TokenOf<Kind extends VerifiedToken['kind']> = Extract<VerifiedToken, { kind: Kind }>;
 
 export type Authenticate = {
   /** By the Authorization header; answers at once when the token is known, throws or rejects with the problem. */
   (authorization: string | undefined): Principal | Promise<Principal>;
   /** Told of a commit of this process, forgets tokens that may have been revoked. */
   readonly noticeCommit: CommitListener;
+  /** Forgets all: a session of this process was ended. */
+  readonly forget: () => void;
 };
 
-/** Finds out who asks, by bearer token: the master key or the secret of an application. */
-export const createAuthenticate = ({
-  pool,
-  masterKey,
-  now,
-}: {
-  pool: Pool;
-  masterKey: string;
-  now: () => Date;
-}): Authenticate => {
+export type AuthenticateDeps = {
+  readonly pool: Pool;
+  readonly masterKey: string;
+  readonly tokens: Tokens;
+  readonly use: TokenUse;
+  readonly refused: (refusal: Refusal) => void;
+  readonly now: () => Date;
+};
+
+/** Finds out who asks, by bearer token: the master key, a Biscuit of a person or a service, or the secret of an application. */
+export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now }: AuthenticateDeps): Authenticate => {
   const master = hash('sha256', masterKey, 'buffer');
   const cache = new Map<string, { principal: Principal; until: number }>();
+  /** Raised by whatever may take rights away: what was looked up before that is not remembered. */
+  let generation = 0;
 
-  const find = async (sha256: string): Promise<Principal> => {
+  const findSecret = async (sha256: string): Promise<Principal> => {
     const { rows } = await pool.query<{ secret_id: string; application_id: string; organization_id: string }>({
       name: 'find_secret',
       text: FIND_SECRET,
@@ -46,32 +76,96 @@ export const createAuthenticate = ({
     if (!row)
       throw new Problem(
         'AuthInvalidApplicationSecret',
-        'The bearer token is neither the master key nor a live application secret.',
+        'The bearer token is neither the master key, nor a Biscuit, nor a live application secret.',
       );
-    const principal: Principal = {
+    return {
       kind: 'application_secret',
       secretId: row.secret_id,
       applicationId: row.application_id,
       organizationId: row.organization_id,
+      refused,
     };
-    if (cache.size >= CACHED_MAX) cache.clear();
-    cache.set(sha256, { principal, until: now().getTime() + CACHE_MS });
+  };
+
+  const findUser = async ({ userId, sessionId }: TokenOf<'user_access'>): Promise<Principal> => {
+    const [session, roles] = await Promise.all([
+      findLiveSession(pool, sessionId, userId, now()),
+      rolesOf(pool, userId),
+    ]);
+    if (!session) throw new Problem('AuthInvalidBiscuit', 'The session is over. Sign in again.');
+    return { kind: 'user', userId, sessionId, roles, authenticatedAt: session.authenticatedAt, refused };
+  };
+
+  const findService = async (token: TokenOf<'service_access'>): Promise<Principal> => {
+    const { tokenId, organizationId, revocationIds } = token;
+    if (!(await isServiceTokenLive(pool, tokenId, revocationIds)))
+      throw new Problem('AuthInvalidBiscuit', 'The service token was revoked. Make a new one.');
+    const failedChecks: Extract<Principal, { kind: 'service_token' }>['failedChecks'] = ({ eventTypes, ...ask }) => {
+      if (!token.isAttenuated) return NONE;
+      const verdict = tokens.permits(token, { ...ask, eventTypeNames: eventTypes, now: now() });
+      return verdict.allowed ? NONE : verdict.failed;
+    };
+    return { kind: 'service_token', tokenId, organizationId, failedChecks, refused };
+  };
+
+  const findBiscuit = async (token: VerifiedToken): Promise<Principal> => {
+    switch (token.kind) {
+      case 'user_access':
+        return findUser(token);
+      case 'service_access':
+        return findService(token);
+      default:
+        throw new Problem('AuthInvalidBiscuit', `A token of kind ${token.kind} does not open this.`);
+    }
+  };
+
+  const verify = (bearer: string): VerifiedToken => {
+    try {
+      return tokens.verify(bearer, now());
+    } catch (error) {
+      if (error instanceof TokenRefused) throw new Problem('AuthInvalidBiscuit', error.message, { cause: error });
+      throw error;
+    }
+  };
+
+  const find = async (bearer: string, sha256: string): Promise<Principal> => {
+    const begun = generation;
+    const token = bearer.length >= BISCUIT_LENGTH_MIN ? verify(bearer) : undefined;
+    const principal = await (token ? findBiscuit(token) : findSecret(sha256));
+    if (begun === generation) {
+      if (cache.size >= CACHED_MAX) cache.delete(cache.keys().next().value ?? '');
+      const expiresAt = token && 'expiresAt' in token ? token.expiresAt.getTime() : Number.POSITIVE_INFINITY;
+      cache.set(sha256, { principal, until: Math.min(now().getTime() + CACHE_MS, expiresAt) });
+    }
+    return principal;
+  };
+
+  const used = (principal: Principal): Principal => {
+    if (principal.kind === 'service_token') use.note(principal.tokenId);
     return principal;
   };
 
   const authenticate = (authorization: string | undefined): Principal | Promise<Principal> => {
-    const digest = hash('sha256', bearerToken(authorization), 'buffer');
+    const bearer = bearerToken(authorization);
+    const digest = hash('sha256', bearer, 'buffer');
     if (timingSafeEqual(digest, master)) return MASTER;
     const sha256 = digest.toString('hex');
     const known = cache.get(sha256);
-    return known && known.until > now().getTime() ? known.principal : find(sha256);
+    return known && known.until > now().getTime() ? used(known.principal) : find(bearer, sha256).then(used);
+  };
+  const forget = (): void => {
+    generation += 1;
+    cache.clear();
   };
   return Object.assign(authenticate, {
+    forget,
     noticeCommit: ((events) => {
-      if (cache.size > 0 && events.some(({ type }) => REVOKING.has(type))) cache.clear();
+      if (events.some(({ type }) => REVOKING.has(type))) forget();
     }) satisfies CommitListener,
   });
 };
+
+const NONE: readonly string[] = [];
 
 /** Has every route of the scope ask for a token before a byte of its body is read. */
 export const requireToken = (app: FastifyInstance, authenticate: Authenticate): void => {
@@ -97,11 +191,12 @@ export const requireToken = (app: FastifyInstance, authenticate: Authenticate): 
 
 const MASTER: Principal = { kind: 'master' };
 
-const bearerToken = (header: string | undefined): string => {
+/** What an Authorization header holds. Throws the problem when that is no bearer token. */
+export const bearerToken = (header: string | undefined): string => {
   if (header === undefined)
     throw new Problem(
       'AuthNoAuthorizationHeader',
-      'Send `Authorization: Bearer <token>` with the master key or an application secret.',
+      'Send `Authorization: Bearer <token>` with a token, an application secret or the master key.',
     );
   const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1];
   if (token === undefined || token.length > TOKEN_LENGTH_MAX)

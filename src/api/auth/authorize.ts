@@ -1,11 +1,14 @@
+import type { Role } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { Problem } from '../problems.ts';
-import type { Principal } from './principal.ts';
+import { type Ask, actorOf, type Principal } from './principal.ts';
 
 /** What can be asked for, in Hook0's names: `<what>:<verb>`. */
 export type Action =
   | `${'organization' | 'application' | 'event_type' | 'subscription'}:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
+  | `organization:${'invite' | 'revoke' | 'edit_role' | 'edit_quotas'}`
   | `application_secret:${'list' | 'create' | 'edit' | 'delete'}`
+  | `service_token:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
   | `event:${'list' | 'get' | 'ingest' | 'replay'}`
   | `delivery:${'list' | 'get' | 'retry' | 'replay' | 'cancel'}`
   | `request_attempt:${'list' | 'get'}`
@@ -14,12 +17,16 @@ export type Action =
   | 'domain_event:list'
   | `events_per_day:${'application' | 'organization'}`;
 
-/** What it is asked of; both ids where both are known. */
+/** What it is asked of. Only what is about no organization yet leaves the organization out. */
 export type Resource = {
   readonly organizationId?: string | undefined;
   readonly applicationId?: string | undefined;
+  readonly subscriptionId?: string | undefined;
+  readonly serviceTokenId?: string | undefined;
+  readonly eventTypes?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** What the client named, when that is not one of the two: a refusal must speak of nothing else. */
-  readonly named?: { readonly what: string; readonly id: string };
+  readonly named?: { readonly what: string; readonly id: string } | undefined;
 };
 
 /** What the secret of an application does not open: everything above its application. */
@@ -27,25 +34,137 @@ const ABOVE_APPLICATION = new Set<Action>([
   'organization:create',
   'organization:edit',
   'organization:delete',
+  'organization:invite',
+  'organization:revoke',
+  'organization:edit_role',
   'application:create',
   'application:delete',
   'events_per_day:organization',
+  'service_token:list',
+  'service_token:create',
+  'service_token:get',
+  'service_token:edit',
+  'service_token:delete',
 ]);
 
+/** What is about no organization that exists. */
+const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organization:create']);
+
+/** Whoever runs the instance decides these, with the master key. */
+const OF_THE_INSTANCE = new Set<Action>(['organization:edit_quotas']);
+
+/** Only people found organizations. */
+const NOT_OF_SERVICES = new Set<Action>(['organization:create']);
+
+const OF_OWNERS = new Set<Action>(['organization:delete']);
+
+/** Reading, but for what shows the credentials of machines. */
+const isOpenToViewers = (action: Action): boolean =>
+  /:(list|get|application|organization)$/.test(action) &&
+  !action.startsWith('application_secret:') &&
+  !action.startsWith('service_token:');
+
+/** The roles that may do it in an organization. */
+export const rolesFor = (action: Action): readonly Role[] => {
+  if (OF_THE_INSTANCE.has(action)) return [];
+  if (OF_OWNERS.has(action)) return ['owner'];
+  return isOpenToViewers(action) ? ['owner', 'editor', 'viewer'] : ['owner', 'editor'];
+};
+
 /**
- * The one decision of who may do what. Throws `Forbidden` for what the token cannot do at all, and `NotFound` for what
- * belongs to somebody else: a foreign id is answered like one that does not exist, word for word.
+ * The one decision of who may do what. Throws `Forbidden` for what the token cannot do, and `NotFound` for what belongs to
+ * somebody else: a foreign id is answered like one that does not exist, word for word.
  */
 export const authorize = (principal: Principal, action: Action, resource: Resource): void => {
   if (principal.kind === 'master') return;
-  if (ABOVE_APPLICATION.has(action))
-    throw new Problem(
-      'Forbidden',
-      `An application secret cannot do ${action}; use a token of the organization or the master key.`,
-    );
+  try {
+    decide(principal, action, resource);
+  } catch (error) {
+    principal.refused({ actor: actorOf(principal), action, id: error instanceof Problem ? error.id : 'NotFound' });
+    throw error;
+  }
+};
+
+type Tenant = Exclude<Principal, { kind: 'master' }>;
+
+const decide = (principal: Tenant, action: Action, resource: Resource): void => {
+  if (OF_THE_INSTANCE.has(action)) throw forbidden(action, 'use the master key');
   const { organizationId, applicationId, named } = resource;
-  if (organizationId !== undefined && organizationId !== principal.organizationId)
-    throw notFound(named?.what ?? 'organization', named?.id ?? organizationId);
-  if (applicationId !== undefined && applicationId !== principal.applicationId)
-    throw notFound(named?.what ?? 'application', named?.id ?? applicationId);
+  const unknown = (): Error =>
+    notFound(
+      named?.what ?? (applicationId === undefined ? 'organization' : 'application'),
+      named?.id ?? applicationId ?? organizationId ?? 'of that kind',
+    );
+  switch (principal.kind) {
+    case 'application_secret':
+      if (ABOVE_APPLICATION.has(action))
+        throw forbidden(action, 'an application secret cannot; use a token of the organization');
+      if (organizationId !== undefined && organizationId !== principal.organizationId) throw unknown();
+      if (applicationId !== undefined && applicationId !== principal.applicationId) throw unknown();
+      return;
+    case 'service_token': {
+      if (NOT_OF_SERVICES.has(action)) throw forbidden(action, 'sign in as a person, or use the master key');
+      if (
+        organizationId !== principal.organizationId &&
+        !(organizationId === undefined && WITHOUT_ORGANIZATION.has(action))
+      )
+        throw unknown();
+      const failed = principal.failedChecks(askOf(action, { ...resource, organizationId: principal.organizationId }));
+      if (failed.length > 0)
+        throw forbidden(action, `the token was restricted and does not pass: ${failed.slice(0, 3).join('; ')}`);
+      return;
+    }
+    case 'user': {
+      if (organizationId === undefined) {
+        if (WITHOUT_ORGANIZATION.has(action)) return;
+        throw unknown();
+      }
+      const role = principal.roles.get(organizationId);
+      if (role === undefined) throw unknown();
+      const roles = rolesFor(action);
+      if (!roles.includes(role)) throw forbidden(action, `you are ${role} there, and it takes ${roles.join(' or ')}`);
+    }
+  }
+};
+
+const askOf = (action: Action, resource: Resource): Ask => {
+  const { organizationId, applicationId, subscriptionId, serviceTokenId, eventTypes, labels } = resource;
+  return {
+    action,
+    allowedRoles: [...rolesFor(action), 'service'],
+    organizationId,
+    applicationId,
+    subscriptionId,
+    serviceTokenId,
+    eventTypes,
+    labels,
+  };
+};
+
+const forbidden = (action: Action, advice: string): Problem =>
+  new Problem('Forbidden', `This token cannot do ${action}: ${advice}.`);
+
+/** How long after the password was given secrets are shown to a person. */
+export const REAUTHENTICATION_MS = 10 * 60_000;
+
+/**
+ * Whether secrets may be shown: to machines that were given the right, to people who may edit and gave their password a short
+ * while ago, never to viewers.
+ */
+export const maySeeSecrets = (principal: Principal, organizationId: string, now: Date): boolean => {
+  if (principal.kind !== 'user') return true;
+  const role = principal.roles.get(organizationId);
+  return (role === 'owner' || role === 'editor') && isFresh(principal.authenticatedAt, now);
+};
+
+const isFresh = (authenticatedAt: Date, now: Date): boolean =>
+  now.getTime() - authenticatedAt.getTime() < REAUTHENTICATION_MS;
+
+/** Throws `ReauthenticationNeeded` when a person's password was given too long ago. */
+export const requireFreshPassword = (principal: Principal, now: Date): void => {
+  if (principal.kind === 'user' && !isFresh(principal.authenticatedAt, now))
+    throw new Problem(
+      'ReauthenticationNeeded',
+      `The password was given more than ${REAUTHENTICATION_MS / 60_000} minutes ago. Send it to POST /api/v1/auth/confirm first.`,
+    );
 };

@@ -13,6 +13,8 @@ export type Moment = {
   readonly cut: Cut | null;
   readonly reads: Reads;
   readonly loaders: Loaders;
+  /** Organization ids by application id, of all that the operation has come by: what lies below an application asks for it. */
+  readonly owners: Map<string, string>;
 };
 
 /** What every resolver of one operation shares. */
@@ -34,19 +36,24 @@ export type Seen<R> = R & { readonly moment: Moment };
 /** The instant by which what waits and what is due are told apart: that of the cut, or of the operation. */
 export const instantOf = ({ moment: { cut } }: { readonly moment: Moment }, at: Date): Date => cut?.instant ?? at;
 
-export const see = <R extends object>(moment: Moment, record: R): Seen<R> => ({ ...record, moment });
+export const see = <R extends object>(moment: Moment, record: R): Seen<R> => {
+  if ('applicationId' in record && 'organizationId' in record)
+    moment.owners.set(String(record.applicationId), String(record.organizationId));
+  return { ...record, moment };
+};
 
 export const createContext = (deps: ApiDeps, request: FastifyRequest): Context => {
   const at = deps.now();
+  const owners = new Map<string, string>();
   const fresh = (): Moment => {
     const reads = createReads(deps, deps.now());
-    return { cut: null, reads, loaders: createLoaders(deps, reads, null) };
+    return { cut: null, reads, loaders: createLoaders(deps, reads, null), owners };
   };
   const now = fresh();
   const pastMoment = async (asOf: string): Promise<Moment> => {
     const past = { db: deps.pool, reader: deps.reader, cut: await resolveAsOf(deps.pool, asOf) };
     const reads = createPastReads(deps, past);
-    return { cut: past.cut, reads, loaders: createLoaders(deps, reads, past.cut) };
+    return { cut: past.cut, reads, loaders: createLoaders(deps, reads, past.cut), owners };
   };
   /** Fields of one moment share what they read. */
   const moments = new Map<string, Promise<Moment>>();
@@ -66,8 +73,10 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
 };
 
 /** Has the operation refused unless whoever asks may do this. */
-export const allow = ({ request }: Context, action: Action, resource: Resource): void =>
-  authorize(request.principal, action, resource);
+export const allow = ({ request, now }: Context, action: Action, resource: Resource): void => {
+  const { applicationId, organizationId = now.owners.get(applicationId ?? '') } = resource;
+  authorize(request.principal, action, { ...resource, organizationId });
+};
 
 /** Null in place of NotFound: where the schema says that null means both unknown and somebody else's. */
 export const orNone = async <T>(find: () => T | Promise<T>): Promise<T | null> => {

@@ -1,5 +1,7 @@
 import { notFound } from '../../domain/refusals.ts';
+import type { ApplicationFilter } from '../../projections/configuration/lists.ts';
 import type { ApplicationRecord, OrganizationRecord } from '../../projections/configuration/queries.ts';
+import { organizationsOf } from '../auth/principal.ts';
 import { applicationIdOf } from '../scope.ts';
 import { connect, type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Moment, orNone, type Seen, see } from './context.ts';
@@ -7,13 +9,20 @@ import type { Fields } from './schema.ts';
 
 type AsOf = { readonly asOf?: string | null };
 
-/** The secret of an application shows that application alone. */
-const visibleApplications = ({ request: { principal } }: Context): readonly string[] | undefined =>
-  principal.kind === 'master' ? undefined : [principal.applicationId];
+/** The secret of an application shows that application alone, others those of organizations that are open to them. */
+const visibleApplications = (
+  { request: { principal } }: Context,
+  organizationId: string | undefined,
+): ApplicationFilter => {
+  if (principal.kind === 'application_secret') return { organizationId, applicationIds: [principal.applicationId] };
+  if (organizationId !== undefined || principal.kind === 'master') return { organizationId };
+  return { organizationIds: organizationsOf(principal) as readonly string[] };
+};
 
 const applicationsOf = async (context: Context, moment: Moment, organizationId: string | undefined, args: PageArgs) => {
-  allow(context, 'application:list', { organizationId });
-  const filter = { organizationId, applicationIds: visibleApplications(context) };
+  for (const of of organizationId === undefined ? organizationsListed(context) : [organizationId])
+    allow(context, 'application:list', { organizationId: of });
+  const filter = visibleApplications(context, organizationId);
   const page = await moment.reads.applications({ ...filter, ...pageOf(args) });
   return connect(
     page,
@@ -41,10 +50,16 @@ export const applicationSeen = async (
   given: string | null | undefined,
 ): Promise<Seen<ApplicationRecord>> => {
   const applicationId = applicationIdOf(context.request.principal, given ?? undefined);
-  allow(context, 'application:get', { applicationId });
   const found = await moment.loaders.application(applicationId);
   if (!found) throw notFound('application', applicationId);
+  allow(context, 'application:get', { applicationId, organizationId: found.organizationId });
   return see(moment, found);
+};
+
+/** Every one of them is asked for, so that a token that was restricted to one does not list them all. */
+const organizationsListed = ({ request: { principal } }: Context): readonly string[] => {
+  const visible = organizationsOf(principal);
+  return visible === 'all' ? [] : visible;
 };
 
 export const organizationFields: Fields = {
@@ -53,7 +68,7 @@ export const organizationFields: Fields = {
       const { principal } = context.request;
       allow(context, 'organization:list', {});
       const moment = await context.momentOf(asOf);
-      const visible = principal.kind === 'master' ? 'all' : [principal.organizationId];
+      const visible = organizationsOf(principal);
       const page = await moment.reads.organizations(visible, pageOf(args));
       return connect(
         page,

@@ -14,14 +14,14 @@ import {
   type RoutingVerdict,
   routingsOf,
 } from '../../history/routing.ts';
-import { type Action, authorize } from '../auth/authorize.ts';
+import type { Action } from '../auth/authorize.ts';
 import { DELIVERY_STATUSES } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { uuid } from '../http/strings.ts';
-import { applicationIdOf } from '../scope.ts';
+import { applicationIdOf, authorizeApplication } from '../scope.ts';
 
 /** Replays of one event that are told; the oldest. */
 const REPLAYS_SHOWN_MAX = 100;
@@ -129,7 +129,7 @@ export const eventHistoryRoutes =
       eventId: string,
     ): Promise<{ event: IngestedEvent; stream: readonly RecordedEvent[]; routings: readonly Routing[] }> => {
       const applicationId = applicationIdOf(request.principal, given);
-      authorize(request.principal, action, { applicationId });
+      await authorizeApplication(reader, partitions, request, action, applicationId);
       const stream = await reader.readStream(`event:${applicationId}:${eventId}`, {
         partition: partitionOf(applicationId, partitions),
         limit: REPLAYS_SHOWN_MAX + 1,

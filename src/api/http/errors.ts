@@ -4,6 +4,7 @@ import { DatabaseError } from 'pg';
 import { DomainError } from '../../domain/errors.ts';
 import { TooContended } from '../../eventstore/command-handler.ts';
 import { StoreUnavailable } from '../../eventstore/types.ts';
+import { PasswordHashingBusy } from '../../identity/hasher.ts';
 import { ReadModelBehind } from '../../projections/as-of/catch-up.ts';
 import { InvalidAsOf } from '../../projections/as-of/cut.ts';
 import { InvalidCursor } from '../../projections/page.ts';
@@ -33,6 +34,7 @@ export const toProblem = (error: unknown): Problem => {
     return new Problem(error.id, error.message, { cause: error });
   const validation = validationProblem(error);
   if (validation) return validation;
+  if (error instanceof PasswordHashingBusy) return new Problem('RateLimited', error.message, { cause: error });
   if (error instanceof StoreUnavailable || error instanceof TooContended) return unavailable(error);
   if (error instanceof DatabaseError && PASSING.test(error.code ?? '')) return unavailable(error);
   const { code, statusCode } = error as FastifyError;

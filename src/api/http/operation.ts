@@ -12,7 +12,9 @@ export const TAGS = {
   'Request attempts': 'Single HTTP requests made for deliveries, and what receivers answered.',
   Applications: 'What events, event types and subscriptions belong to.',
   'Application secrets': 'Bearer tokens with full power over one application and none beyond it.',
-  Organizations: 'What applications belong to.',
+  'Service tokens': 'Biscuits for machines: of an organization, and restricted by whoever holds one.',
+  Organizations: 'What applications belong to, and who is a member.',
+  Accounts: 'People: registration, signing in, passwords, sessions.',
   Instance: 'What this installation is and allows.',
   Operations: 'For who runs the service.',
 } as const;

@@ -31,6 +31,8 @@ export type IngestRequest = {
   readonly metadata: Readonly<Record<string, string>>;
   readonly occurredAt: string | null;
   readonly actor: string;
+  /** Throws unless whoever asks may ingest into an application of this organization. */
+  readonly authorize: (organizationId: string) => void;
   /** The secret that opened the door, when it was one of the application: it may have been deleted since. */
   readonly applicationSecretId: string | undefined;
   readonly requestId: string;
@@ -74,13 +76,17 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
       (request.applicationSecretId === undefined || found.secretIds.has(request.applicationSecretId)) &&
       (request.onlySubscriptionId === undefined || found.enabledIds.has(request.onlySubscriptionId));
     const cached = await configuration.application(request.applicationId);
-    if (accepts(cached)) return cached;
+    if (accepts(cached)) {
+      request.authorize(cached.organizationId);
+      return cached;
+    }
     const fresh = await configuration.freshApplication(request.applicationId);
     if (!fresh)
       throw new DomainError(
         'NotFound',
-        `There is no application ${request.applicationId}; check the id, or create it first.`,
+        `There is no application ${request.applicationId}. Check the id, or list what exists.`,
       );
+    request.authorize(fresh.organizationId);
     if (request.applicationSecretId !== undefined && !fresh.secretIds.has(request.applicationSecretId))
       throw new Problem('AuthInvalidApplicationSecret', 'The application secret was deleted.');
     if (!fresh.eventTypes.has(request.eventType))

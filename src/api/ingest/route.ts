@@ -102,17 +102,24 @@ export const ingestRoutes =
       ip: string,
     ): Promise<Ingested> => {
       const applicationId = applicationIdOf(principal, body.application_id);
-      authorize(principal, 'event:ingest', { applicationId });
+      const labels = body.labels ?? {};
       const request: IngestRequest = {
         applicationId,
         eventId: body.event_id,
         eventType: body.event_type,
         contentType: (body.payload_content_type ?? 'application/json') as PayloadContentType,
         body: bytesOf(body, raw, config.payloadBytesMax),
-        labels: body.labels ?? {},
+        labels,
         metadata: body.metadata ?? {},
         occurredAt: body.occurred_at === undefined ? null : new Date(body.occurred_at).toISOString(),
         actor: actorOf(principal),
+        authorize: (organizationId) =>
+          authorize(principal, 'event:ingest', {
+            organizationId,
+            applicationId,
+            eventTypes: [body.event_type],
+            labels,
+          }),
         applicationSecretId: principal.kind === 'application_secret' ? principal.secretId : undefined,
         requestId,
         ip,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
+import { findAccounts } from '../../identity/accounts.ts';
 import { projectConfiguration } from '../../projections/configuration/projections.ts';
 import {
   countApplications,
@@ -11,15 +12,17 @@ import {
   listOrganizations,
   type OrganizationRecord,
 } from '../../projections/configuration/queries.ts';
+import { countMembers, listMembers } from '../../projections/identity/queries.ts';
 import type { Queryable } from '../../projections/page.ts';
 import { authorize } from '../auth/authorize.ts';
+import { organizationsOf, roleIn } from '../auth/principal.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
-import { eventsToday, OnboardingSteps, onboardingOf, quotaLimits } from './usage.ts';
+import { eventsToday, NO_LIMIT, OnboardingSteps, onboardingOf } from './usage.ts';
 
 const OrganizationBody = z.object({ name: text(2, 50) });
 const OrganizationParams = z.object({ organization_id: uuid() });
@@ -54,13 +57,21 @@ const OrganizationInfo = z.object({
   onboarding_steps: OnboardingSteps.extend({ application: z.enum(['ToDo', 'Done']) }),
 });
 
+/** Who makes an organization owns it. */
+const founder = (organizationId: string, userId: string) => ({
+  type: 'AddMember' as const,
+  data: { organizationId, userId, role: 'owner' as const, invitationId: null, membersMax: NO_LIMIT },
+});
+
+/** Of an organization's members, as many are shown with it; GET …/members lists them all. */
+const MEMBERS_SHOWN_MAX = 100;
 /** Of an organization's applications, as many of the newest are looked at for what it uses. */
 const APPLICATIONS_SEEN_MAX = 100;
 
 export const organizationRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now } = deps;
+    const { pool, config, now, limitsOf } = deps;
     const commands = createCommands(deps);
 
     const load = async (organizationId: string): Promise<OrganizationRecord> => {
@@ -73,24 +84,33 @@ export const organizationRoutes =
       const { name } = await load(organizationId);
       const { rows } = await listApplications(pool, organizationId, { limit: APPLICATIONS_SEEN_MAX });
       const applicationIds = rows.map(({ applicationId }) => applicationId);
-      const [applications, events, steps] = await Promise.all([
+      const [applications, events, steps, members, { rows: shown }, limits] = await Promise.all([
         countApplications(pool, organizationId),
         eventsToday(pool, applicationIds, now()),
         onboardingOf(pool, applicationIds),
+        countMembers(pool, organizationId),
+        listMembers(pool, organizationId, { limit: MEMBERS_SHOWN_MAX }),
+        limitsOf.organization(organizationId),
       ]);
-      const limits = quotaLimits(config.quotas);
+      const people = await findAccounts(
+        pool,
+        shown.map(({ userId }) => userId),
+      );
       return {
         organization_id: organizationId,
         name,
         plan: null,
-        users: [],
+        users: shown.map(({ userId, role }) => {
+          const { email = '', firstName = '', lastName = '' } = people.get(userId) ?? {};
+          return { user_id: userId, email, first_name: firstName, last_name: lastName, role };
+        }),
         quotas: {
           members_per_organization_limit: limits.members,
           applications_per_organization_limit: limits.applications,
           events_per_day_limit: limits.eventsPerDay,
           days_of_events_retention_limit: limits.retentionDays,
         },
-        consumption: { members: 0, applications, events_per_day: events },
+        consumption: { members, applications, events_per_day: events },
         onboarding_steps: { application: applications > 0 ? 'Done' : 'ToDo', ...steps },
       };
     };
@@ -104,14 +124,13 @@ export const organizationRoutes =
       async (request, reply) => {
         const { principal, query } = request;
         authorize(principal, 'organization:list', {});
-        const visible = principal.kind === 'master' ? 'all' : [principal.organizationId];
+        const visible = organizationsOf(principal);
         const page = await listOrganizations(pool, visible, pageRequest(query));
         linkNext(request, reply, config.publicUrl, page);
-        const role = principal.kind === 'master' ? 'master' : 'viewer';
         return page.rows.map(({ organizationId, name }) => ({
           organization_id: organizationId,
           name,
-          role,
+          role: roleIn(principal, organizationId),
           plan: null,
         }));
       },
@@ -132,7 +151,11 @@ export const organizationRoutes =
         authorize(request.principal, 'organization:create', {});
         const organizationId = uuidv7(now().getTime());
         const { name } = request.body;
-        await commands.organization(request, { type: 'CreateOrganization', data: { organizationId, name } });
+        const { principal } = request;
+        await commands.organization(request, organizationId, [
+          { type: 'CreateOrganization', data: { organizationId, name } },
+          ...(principal.kind === 'user' ? [founder(organizationId, principal.userId)] : []),
+        ]);
         return info(organizationId);
       },
     );
@@ -171,7 +194,9 @@ export const organizationRoutes =
         authorize(request.principal, 'organization:edit', { organizationId });
         await load(organizationId);
         const { name } = request.body;
-        await commands.organization(request, { type: 'RenameOrganization', data: { organizationId, name } });
+        await commands.organization(request, organizationId, [
+          { type: 'RenameOrganization', data: { organizationId, name } },
+        ]);
         return info(organizationId);
       },
     );
@@ -194,7 +219,8 @@ export const organizationRoutes =
         const applications = await countApplications(pool, organizationId);
         await commands.organization(
           request,
-          { type: 'DeleteOrganization', data: { organizationId, applications } },
+          organizationId,
+          [{ type: 'DeleteOrganization', data: { organizationId, applications } }],
           // Once more under the lock, which the creation of an application takes, too: none can slip in between.
           async (events, run) => {
             const db = { query: run } as unknown as Queryable;

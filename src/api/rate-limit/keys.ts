@@ -13,6 +13,11 @@ export const rateKeysOf = (principal: Principal): RateKeys => {
         token: `token:${principal.secretId}`,
         organization: `organization:${principal.organizationId}`,
       };
+    case 'service_token':
+      // Of all that were made of one token together: who holds it can make any number.
+      return { token: `token:${principal.tokenId}`, organization: `organization:${principal.organizationId}` };
+    case 'user':
+      return { token: `token:${principal.sessionId}`, organization: undefined };
   }
 };
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.ts';
@@ -14,7 +15,7 @@ import {
   listSubscriptions,
   type SubscriptionRecord,
 } from '../../projections/configuration/queries.ts';
-import { authorize } from '../auth/authorize.ts';
+import { maySeeSecrets } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import { readDelivery } from '../delivery/history.ts';
 import { Delivery, viewDelivery } from '../delivery/view.ts';
@@ -28,7 +29,7 @@ import { invalidField } from '../problems.ts';
 import { applicationFor, subscriptionFor } from '../scope.ts';
 import { labelsOf, replacementBody, type SubscriptionBody, subscriptionBody } from './body.ts';
 import { createSendTestEvent } from './test-event.ts';
-import { openHeaders, SEALED, Subscription, viewSubscriptions } from './view.ts';
+import { maskSubscription, openHeaders, SEALED, Subscription, viewSubscriptions } from './view.ts';
 
 const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
@@ -92,10 +93,16 @@ export const subscriptionRoutes =
       return shown;
     };
 
-    const viewNow = async (subscriptionId: string): Promise<Subscription> => {
+    /** With what whoever asks may see. */
+    const viewFor = async ({ principal }: FastifyRequest, record: SubscriptionRecord): Promise<Subscription> => {
+      const shown = await view(record);
+      return maySeeSecrets(principal, record.organizationId, now()) ? shown : maskSubscription(shown);
+    };
+
+    const findNow = async (subscriptionId: string): Promise<SubscriptionRecord> => {
       const record = await findSubscription(pool, subscriptionId);
       if (!record) throw new DomainError('NotFound', `Subscription ${subscriptionId} was deleted meanwhile.`);
-      return view(record);
+      return record;
     };
 
     /** A name that exists in no application matches nothing for ever: most likely a slip of the pen. */
@@ -170,14 +177,15 @@ export const subscriptionRoutes =
       async (request, reply) => {
         const { query } = request;
         const past = await pastOf(deps, query);
-        const { applicationId } = await applicationFor(pool, request, 'subscription:list', query.application_id, past);
+        const application = await applicationFor(pool, request, 'subscription:list', query.application_id, past);
+        const { applicationId, organizationId } = application;
         const page = await (past
           ? listSubscriptionsAsOf(past, applicationId, pageRequest(query))
           : listSubscriptions(pool, applicationId, pageRequest(query)));
         linkNext(request, reply, config.publicUrl, page);
-        return past
-          ? viewSubscriptions(SEALED, publicKey, page.rows, past.cut.instant)
-          : viewSubscriptions(vault, publicKey, page.rows, now());
+        if (past) return viewSubscriptions(SEALED, publicKey, page.rows, past.cut.instant);
+        const shown = await viewSubscriptions(vault, publicKey, page.rows, now());
+        return maySeeSecrets(request.principal, organizationId, now()) ? shown : shown.map(maskSubscription);
       },
     );
 
@@ -208,7 +216,7 @@ export const subscriptionRoutes =
           { type: 'CreateSubscription', data: { subscriptionId, applicationId, organizationId, settings, secretId } },
           [secret, ...writes],
         );
-        return reply.code(201).send(await viewNow(subscriptionId));
+        return reply.code(201).send(await view(await findNow(subscriptionId))); // Whoever made it may see it once.
       },
     );
 
@@ -233,7 +241,7 @@ export const subscriptionRoutes =
         const past = await pastOf(deps, query);
         const { subscription_id: id } = params;
         const found = await subscriptionFor(pool, request, 'subscription:get', id, query.application_id, past);
-        if (!past) return view(found);
+        if (!past) return viewFor(request, found);
         const [shown] = await viewSubscriptions(SEALED, publicKey, [found], past.cut.instant);
         if (!shown) throw new Error(`Subscription ${id} cannot be shown.`);
         return shown;
@@ -273,7 +281,7 @@ export const subscriptionRoutes =
           { type: 'ReplaceSubscription', data: { subscriptionId, applicationId, organizationId, settings } },
           writes,
         );
-        return viewNow(subscriptionId);
+        return viewFor(request, await findNow(subscriptionId));
       },
     );
 
@@ -299,7 +307,7 @@ export const subscriptionRoutes =
             ? { type: 'EnableSubscription', data: ids }
             : { type: 'DisableSubscription', data: { ...ids, reason: 'request' } },
         );
-        return viewNow(subscriptionId);
+        return viewFor(request, await findNow(subscriptionId));
       },
     );
 
@@ -347,8 +355,6 @@ export const subscriptionRoutes =
       async (request, reply) => {
         const { params, body } = request;
         const found = await subscriptionFor(pool, request, 'subscription:get', params.subscription_id, undefined);
-        const { applicationId, organizationId } = found;
-        authorize(request.principal, 'event:ingest', { applicationId, organizationId });
         const deliveryId = await sendTestEvent(request, found, {
           eventType: body?.event_type,
           payload: body?.payload,
@@ -390,7 +396,7 @@ export const subscriptionRoutes =
           },
           [secret],
         );
-        return viewNow(subscriptionId);
+        return view(await findNow(subscriptionId));
       },
     );
   };

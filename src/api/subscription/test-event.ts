@@ -3,6 +3,7 @@ import { deliveryId } from '../../domain/event/ids.ts';
 import { payloadBytes } from '../../domain/event/payload.ts';
 import { TEST_METADATA } from '../../domain/event/test-event.ts';
 import type { SubscriptionRecord } from '../../projections/configuration/queries.ts';
+import { authorize } from '../auth/authorize.ts';
 import { actorOf } from '../auth/principal.ts';
 import type { ApiDeps } from '../deps.ts';
 import { invalidField } from '../problems.ts';
@@ -38,6 +39,14 @@ export const createSendTestEvent =
       metadata: { [TEST_METADATA]: subscriptionId },
       occurredAt: null,
       actor: actorOf(principal),
+      authorize: (organizationId) =>
+        authorize(principal, 'event:ingest', {
+          organizationId,
+          applicationId,
+          subscriptionId,
+          eventTypes: [eventType],
+          labels: settings.labels,
+        }),
       applicationSecretId: principal.kind === 'application_secret' ? principal.secretId : undefined,
       requestId: String(request.id),
       ip: request.ip,

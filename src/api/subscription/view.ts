@@ -13,8 +13,11 @@ export const Subscription = z.object({
   disabled_reason: z.enum(['request', 'gone']).nullable().describe('`gone`: the receiver answered 410.'),
   event_types: z.array(z.string()),
   description: z.string().nullable(),
-  secret: z.string().describe('For receivers that verify Hook0 signatures. Empty when it was destroyed.'),
-  signing_secret: z.string().describe('The same secret for receivers that verify Standard Webhooks.'),
+  secret: z
+    .string()
+    .nullable()
+    .describe('For receivers that verify Hook0 signatures. Empty when it was destroyed, null for who may not see it.'),
+  signing_secret: z.string().nullable().describe('The same secret for receivers that verify Standard Webhooks.'),
   previous_secret_valid_until: z
     .string()
     .nullable()
@@ -23,7 +26,14 @@ export const Subscription = z.object({
   labels: Entries,
   label_key: z.string().nullable().describe('The first of the labels.'),
   label_value: z.string().nullable(),
-  target: z.object({ type: z.literal('http'), method: z.enum(METHODS), url: z.string(), headers: Entries }),
+  target: z.object({
+    type: z.literal('http'),
+    method: z.enum(METHODS),
+    url: z.string(),
+    headers: z
+      .record(z.string(), z.string().nullable())
+      .describe('Values are null for who may not see them; sent back as null, they stay as they are.'),
+  }),
   created_at: z.string(),
   updated_at: z.string(),
   dedicated_workers: z.array(z.string()),
@@ -49,6 +59,17 @@ export const openHeaders = (
 
 /** Opens nothing: what was a secret once may still be one somewhere. */
 export const SEALED: Pick<Vault, 'open'> = { open: async () => new Map() };
+
+/** Without secrets: for those who may not see them, or have to give their password again. */
+export const maskSubscription = (shown: Subscription): Subscription => ({
+  ...shown,
+  secret: null,
+  signing_secret: null,
+  target: {
+    ...shown.target,
+    headers: Object.fromEntries(Object.keys(shown.target.headers).map((name) => [name, null])),
+  },
+});
 
 /** Subscriptions as they are shown to those who may see their secrets. */
 export const viewSubscriptions = async (

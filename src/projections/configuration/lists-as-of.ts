@@ -111,7 +111,7 @@ export const findOrganizationsAsOf = (past: Past, ids: readonly string[]): Promi
 /** Throws InvalidCursor. */
 export const listApplicationsOldestFirstAsOf = (
   past: Past,
-  { organizationId, applicationIds, ...page }: ApplicationFilter & PageRequest,
+  { organizationId, applicationIds, organizationIds, ...page }: ApplicationFilter & PageRequest,
 ): Promise<Page<ApplicationRecord>> =>
   oldestFirst(
     past,
@@ -121,9 +121,9 @@ export const listApplicationsOldestFirstAsOf = (
       key: 'application_id',
       columns: APPLICATION_COLUMNS,
       condition:
-        '($5::uuid IS NULL OR organization_id = $5) AND ($6::uuid[] IS NULL OR application_id = ANY($6::uuid[]))',
+        '($5::uuid IS NULL OR organization_id = $5) AND ($6::uuid[] IS NULL OR application_id = ANY($6::uuid[])) AND ($7::uuid[] IS NULL OR organization_id = ANY($7::uuid[]))',
     },
-    [orNull(organizationId), orNull(applicationIds)],
+    [orNull(organizationId), orNull(applicationIds), orNull(organizationIds)],
     page,
   );
 

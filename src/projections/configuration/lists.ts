@@ -98,16 +98,18 @@ const APPLICATIONS: Selection = {
   key: 'application_id',
   columns: 'application_id, organization_id, name, created_at',
   condition: `deleted_at IS NULL AND ($1::uuid IS NULL OR organization_id = $1)
-    AND ($2::uuid[] IS NULL OR application_id = ANY($2))`,
+    AND ($2::uuid[] IS NULL OR application_id = ANY($2)) AND ($3::uuid[] IS NULL OR organization_id = ANY($3))`,
 };
 /** All conditions must hold. */
 export type ApplicationFilter = {
   readonly organizationId?: string | undefined;
   readonly applicationIds?: readonly string[] | undefined;
+  readonly organizationIds?: readonly string[] | undefined;
 };
-const applicationValues = ({ organizationId, applicationIds }: ApplicationFilter): unknown[] => [
+const applicationValues = ({ organizationId, applicationIds, organizationIds }: ApplicationFilter): unknown[] => [
   orNull(organizationId),
   orNull(applicationIds),
+  orNull(organizationIds),
 ];
 
 /** Throws InvalidCursor. */

@@ -4,30 +4,9 @@ import type { OrganizationEvent } from '../../domain/organization/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
 import type { RecordedEvent, RunQuery } from '../../eventstore/types.ts';
 import { auditEntryProjection } from '../audit/projection.ts';
+import { identityProjections } from '../identity/projections.ts';
+import { type Change, inlineProjection } from '../inline.ts';
 import type { Projection, ProjectionTarget } from '../projection.ts';
-
-/** What one domain event changes: a statement and its values. */
-type Change = readonly [sql: string, values: unknown[]];
-type Of<E extends { type: string; data: unknown }> = E & Pick<RecordedEvent, 'partition' | 'position'>;
-
-const inlineProjection = <E extends { type: string; data: unknown }>(
-  name: string,
-  canHandle: readonly E['type'][],
-  changeOf: (event: Of<E>, table: (name: string) => string) => Change | undefined,
-): Projection => ({
-  name,
-  version: 1,
-  tables: [name],
-  canHandle,
-  mode: 'inline',
-  apply: async (batch: readonly RecordedEvent[], { run, table }: ProjectionTarget) => {
-    for (const event of batch) {
-      if (!canHandle.includes(event.type)) continue;
-      const change = changeOf(event as unknown as Of<E>, table);
-      if (change) await run(...(change as [string, unknown[]]));
-    }
-  },
-});
 
 export const organizationProjection = inlineProjection<OrganizationEvent>(
   'organization',
@@ -208,7 +187,7 @@ export const subscriptionProjection = inlineProjection<SubscriptionEvent>(
   },
 );
 
-/** All tables of the configuration, each with its projection. */
+/** All tables of the configuration, each with its projection. An append with one of their domain events moves it. */
 export const configurationProjections: readonly Projection[] = [
   organizationProjection,
   applicationProjection,
@@ -218,8 +197,11 @@ export const configurationProjections: readonly Projection[] = [
   auditEntryProjection,
 ];
 
-/** Keeps the configuration in step with the log: for the `project` of an append. */
+/** All that is written within the append. */
+export const inlineProjections: readonly Projection[] = [...configurationProjections, ...identityProjections];
+
+/** Keeps what commands are decided with in step with the log: for the `project` of an append. */
 export const projectConfiguration = async (events: readonly RecordedEvent[], run: RunQuery): Promise<void> => {
   const target: ProjectionTarget = { run, table: (name) => name };
-  for (const projection of configurationProjections) await projection.apply(events, target);
+  for (const projection of inlineProjections) await projection.apply(events, target);
 };

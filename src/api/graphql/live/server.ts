@@ -46,8 +46,9 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
     authenticate: async (authorization) => deps.authenticate(authorization),
     applicationOf: async (principal, { kind, applicationId: given }) => {
       const applicationId = applicationIdOf(principal, given);
-      authorize(principal, ACTIONS[kind], { applicationId });
-      if (!(await findApplication(pool, applicationId))) throw notFound('application', applicationId);
+      const application = await findApplication(pool, applicationId);
+      if (!application) throw notFound('application', applicationId);
+      authorize(principal, ACTIONS[kind], { organizationId: application.organizationId, applicationId });
       return applicationId;
     },
     toProblem,

@@ -1,4 +1,6 @@
-import { type Moment, see } from '../context.ts';
+import { requireFreshPassword } from '../../auth/authorize.ts';
+import { Problem } from '../../problems.ts';
+import { type Context, type Moment, see } from '../context.ts';
 import type { CallRest } from '../rest.ts';
 import type { Fields } from '../schema.ts';
 import { command, present } from './command.ts';
@@ -43,6 +45,12 @@ const revealed = async (moment: Moment, shown: Readonly<Record<string, unknown>>
   publicKey: shown.public_key,
 });
 
+/** Why REST did not show it. */
+const hidden = ({ request: { principal }, deps }: Context): Problem => {
+  requireFreshPassword(principal, deps.now());
+  return new Problem('Forbidden', 'Viewers do not see secrets. Ask an editor or an owner.');
+};
+
 export const subscriptionMutations = (rest: CallRest): Fields[string] => ({
   createSubscription: command(rest, async ({ input }: { input: Input }, call, at) => {
     const shown = await call({ method: 'POST', path: '/subscriptions', body: bodyOf(input) });
@@ -70,6 +78,7 @@ export const subscriptionMutations = (rest: CallRest): Fields[string] => ({
   ),
   revealSubscription: command(rest, async ({ id }: Id, call, at) => {
     const shown = await call({ method: 'GET', path: `/subscriptions/${id}` });
+    if (shown.secret === null) throw hidden(at.context);
     return revealed(at.moment, shown);
   }),
 });

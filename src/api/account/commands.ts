@@ -1,0 +1,225 @@
+import type { FastifyRequest } from 'fastify';
+import { DomainError } from '../../domain/errors.ts';
+import { uuidv7 } from '../../domain/event/ids.ts';
+import type { DomainEventMetadata } from '../../domain/metadata.ts';
+import { organizationDecider } from '../../domain/organization/decider.ts';
+import type { OrganizationCommand } from '../../domain/organization/events.ts';
+import { userDecider } from '../../domain/user/decider.ts';
+import type { UserCommand } from '../../domain/user/events.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
+import type { Append, RunQuery } from '../../eventstore/types.ts';
+import { type Account, addAccount, eraseAccount, markVerified, setPasswordHash } from '../../identity/accounts.ts';
+import { emailKeyOf } from '../../identity/email.ts';
+import { addMailToken, MAIL_TOKEN_MS, type MailPurpose, takeMailToken } from '../../identity/mail-tokens.ts';
+import { endSessionsOf } from '../../identity/sessions.ts';
+import { addMail } from '../../mail/outbox.ts';
+import type { MailContent } from '../../mail/templates.ts';
+import { projectConfiguration } from '../../projections/configuration/projections.ts';
+import { invitationsFor } from '../../projections/identity/queries.ts';
+import type { ApiDeps } from '../deps.ts';
+import { Problem } from '../problems.ts';
+
+type Deps = Pick<ApiDeps, 'handle' | 'log' | 'pool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'>;
+
+const TEMPLATES = { email_verification: 'verify_email', password_reset: 'reset_password' } as const;
+
+/** What changes accounts. Personal data and credentials are written beside the log, in the same transaction. */
+export const createAccountCommands = ({ handle, log, pool, partitions, now, mailHint, limitsOf }: Deps) => {
+  const by = (request: FastifyRequest, userId: string): DomainEventMetadata => ({
+    actor: `user:${userId}`,
+    causationId: String(request.id),
+    correlationId: String(request.id),
+    ip: request.ip,
+  });
+
+  const mailToken = async (run: RunQuery, account: Account, purpose: MailPurpose, createdAt: Date): Promise<void> => {
+    const { userId, firstName, email } = account;
+    const tokenId = uuidv7(createdAt.getTime());
+    await addMailToken(run, { tokenId, userId, purpose, createdAt });
+    const expiresAt = new Date(createdAt.getTime() + MAIL_TOKEN_MS[purpose]).toISOString();
+    const content: MailContent = {
+      template: TEMPLATES[purpose],
+      firstName,
+      userId,
+      tokenId,
+      createdAt: createdAt.toISOString(),
+      expiresAt,
+    };
+    await addMail(run, { mailId: uuidv7(createdAt.getTime()), recipient: email, content, at: createdAt });
+  };
+
+  const user = async (
+    request: FastifyRequest,
+    type: UserCommand['type'],
+    data: Readonly<Record<string, unknown>> & { userId: string },
+    beside: (run: RunQuery, at: Date) => Promise<void>,
+  ): Promise<boolean> => {
+    const at = now();
+    const { userId } = data;
+    const { events } = await handle(
+      userDecider,
+      { streamId: `user:${userId}`, partition: partitionOf(userId, partitions) },
+      { type, data, metadata: { now: at } } as UserCommand,
+      by(request, userId),
+      () => ({ project: (_events, run) => beside(run, at) }),
+    );
+    mailHint();
+    return events.length > 0;
+  };
+
+  /** In one transaction of its own, for what is no domain event. */
+  const transact = async (write: (run: RunQuery, at: Date) => Promise<void>): Promise<void> => {
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN');
+      await write((sql, values) => client.query(sql, values), now());
+      await client.query('COMMIT');
+      client.release();
+    } catch (error) {
+      await client.query('ROLLBACK').then(
+        () => client.release(),
+        () => client.release(true),
+      );
+      throw error;
+    }
+    mailHint();
+  };
+
+  return {
+    /** An account with an organization of its own and the mail that verifies the address; throws UserAlreadyExist. */
+    register: async (
+      request: FastifyRequest,
+      person: Pick<Account, 'email' | 'firstName' | 'lastName' | 'passwordHash'>,
+    ): Promise<{ userId: string; organizationId: string }> => {
+      const at = now();
+      const userId = uuidv7(at.getTime());
+      const organizationId = uuidv7(at.getTime());
+      const account: Account = { ...person, userId, createdAt: at, verifiedAt: null };
+      const name = `${person.firstName} ${person.lastName}'s organization`.slice(0, 50);
+      const createdAt = at.toISOString();
+      const append: Append = {
+        streams: [
+          {
+            streamId: `user:${userId}`,
+            partition: partitionOf(userId, partitions),
+            expectedVersion: 'new',
+            events: [{ type: 'UserRegistered', data: { userId, registeredAt: createdAt } }],
+          },
+          {
+            streamId: `organization:${organizationId}`,
+            partition: partitionOf(organizationId, partitions),
+            expectedVersion: 'new',
+            events: [
+              { type: 'OrganizationCreated', data: { organizationId, name, createdAt } },
+              {
+                type: 'MemberAdded',
+                data: { organizationId, userId, role: 'owner', invitationId: null, addedAt: createdAt },
+              },
+            ],
+          },
+        ],
+        metadata: by(request, userId),
+        movesConfiguration: true,
+        project: async (events, run) => {
+          if (!(await addAccount(run, account)))
+            throw new DomainError('UserAlreadyExist', 'There is an account with this mail address. Sign in instead.');
+          await projectConfiguration(events, run);
+          await mailToken(run, account, 'email_verification', at);
+        },
+      };
+      const result = await log.append(append);
+      if (result.kind !== 'appended') throw new Error(`A registration was refused as ${result.kind}.`);
+      mailHint();
+      return { userId, organizationId };
+    },
+
+    /** Sends another mail, which takes the place of those before it. */
+    sendMail: (account: Account, purpose: MailPurpose): Promise<void> =>
+      transact((run, at) => mailToken(run, account, purpose, at)),
+
+    /** Uses the token of the mail; throws AuthEmailExpired, or AuthEmailAlreadyVerified. */
+    verifyEmail: async (request: FastifyRequest, account: Account, tokenId: string): Promise<void> => {
+      const { userId, firstName, email } = account;
+      const isNew = await user(request, 'VerifyUserEmail', { userId }, async (run, at) => {
+        if (!(await takeMailToken(run, tokenId, 'email_verification', at))) throw linkUsed();
+        await markVerified(run, userId, at);
+        const content: MailContent = { template: 'welcome', firstName };
+        await addMail(run, { mailId: uuidv7(at.getTime()), recipient: email, content, at });
+      });
+      if (!isNew) throw new Problem('AuthEmailAlreadyVerified', 'The mail address is verified. Sign in.');
+    },
+
+    /** Uses the token of the mail, and ends every session. Whoever got the mail has the address: it is verified, too. */
+    resetPassword: async (
+      request: FastifyRequest,
+      account: Account,
+      tokenId: string,
+      passwordHash: string,
+    ): Promise<void> => {
+      const { userId } = account;
+      await user(request, 'ChangeUserPassword', { userId, by: 'mail' }, async (run, at) => {
+        if (!(await takeMailToken(run, tokenId, 'password_reset', at))) throw linkUsed();
+        await changePassword(run, account, passwordHash, at);
+      });
+      if (account.verifiedAt === null)
+        await user(request, 'VerifyUserEmail', { userId }, (run, at) => markVerified(run, userId, at));
+    },
+
+    /** Ends every session, this one, too. */
+    changePassword: (request: FastifyRequest, account: Account, passwordHash: string): Promise<boolean> =>
+      user(request, 'ChangeUserPassword', { userId: account.userId, by: 'session' }, (run, at) =>
+        changePassword(run, account, passwordHash, at),
+      ),
+
+    /** Everything personal is gone afterwards; memberships are ended one by one before. */
+    erase: (request: FastifyRequest, userId: string): Promise<boolean> =>
+      user(request, 'EraseUser', { userId, reason: 'request' }, (run) => eraseAccount(run, userId)),
+
+    /** Lets a person into the organizations that the verified address was invited to. */
+    acceptInvitations: async (request: FastifyRequest, account: Account): Promise<void> => {
+      const { userId, email } = account;
+      for (const { invitationId, organizationId, role } of await invitationsFor(pool, emailKeyOf(email))) {
+        const { members } = await limitsOf.organization(organizationId);
+        try {
+          await handle(
+            organizationDecider,
+            { streamId: `organization:${organizationId}`, partition: partitionOf(organizationId, partitions) },
+            {
+              type: 'AddMember',
+              data: { organizationId, userId, role, invitationId, membersMax: members },
+              metadata: { now: now() },
+            } as OrganizationCommand,
+            by(request, userId),
+            () => ({
+              project: async (events, run) => {
+                await projectConfiguration(events, run);
+                await run('DELETE FROM invitation_address WHERE invitation_id = $1', [invitationId]);
+              },
+            }),
+          );
+        } catch (error) {
+          // Revoked meanwhile, or a member by another way: nothing is owed any more.
+          if (!(error instanceof DomainError)) throw error;
+          request.log.warn({ invitationId, problem: error.id }, 'an invitation could not be accepted');
+        }
+      }
+    },
+  };
+};
+
+const changePassword = async (run: RunQuery, account: Account, passwordHash: string, at: Date): Promise<void> => {
+  const { userId, firstName, email } = account;
+  await setPasswordHash(run, userId, passwordHash);
+  await endSessionsOf(run, userId, 'password', at);
+  const content: MailContent = { template: 'password_changed', firstName };
+  await addMail(run, { mailId: uuidv7(at.getTime()), recipient: email, content, at });
+};
+
+/** Of tokens that mails carry. Within an append it rolls that append back. */
+export const linkUsed = (): DomainError =>
+  new DomainError(
+    'AuthEmailExpired',
+    'The link was used, has expired, or was replaced by a newer mail. Ask for another.',
+  );
+
+export type AccountCommands = ReturnType<typeof createAccountCommands>;

@@ -1,0 +1,2 @@
+/** Addresses are compared without regard to case and to how their accents are composed. */
+export const emailKeyOf = (email: string): string => email.normalize('NFC').trim().toLowerCase();

@@ -1,0 +1,119 @@
+import type { RunQuery } from '../eventstore/types.ts';
+import type { Queryable } from '../projections/page.ts';
+
+/** One sign-in, from the password to the logout. */
+export type Session = {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly createdAt: Date;
+  /** When the password was given last. */
+  readonly authenticatedAt: Date;
+  /** When it ends unless it is refreshed. */
+  readonly expiresAt: Date;
+  readonly ip: string | null;
+};
+
+/** `reuse`: a refresh token came a second time, so one of the two who had it stole it. */
+export type EndReason = 'logout' | 'password' | 'reuse' | 'role' | 'erased';
+
+export const startSession = async (
+  run: RunQuery,
+  session: Omit<Session, 'authenticatedAt'> & { readonly refreshTokenId: string },
+): Promise<void> => {
+  await run(
+    `INSERT INTO user_session (session_id, user_id, refresh_token_id, created_at, authenticated_at, expires_at, ip)
+     VALUES ($1, $2, $3, $4, $4, $5, $6)`,
+    [session.sessionId, session.userId, session.refreshTokenId, session.createdAt, session.expiresAt, session.ip],
+  );
+};
+
+type SessionRow = {
+  session_id: string;
+  user_id: string;
+  created_at: Date;
+  authenticated_at: Date;
+  expires_at: Date;
+  ip: string | null;
+};
+const COLUMNS = 'session_id, user_id, created_at, authenticated_at, expires_at, ip';
+const toSession = (row: SessionRow): Session => ({
+  sessionId: row.session_id,
+  userId: row.user_id,
+  createdAt: row.created_at,
+  authenticatedAt: row.authenticated_at,
+  expiresAt: row.expires_at,
+  ip: row.ip,
+});
+
+/** One that is neither over nor expired. */
+export const findLiveSession = async (
+  db: Queryable,
+  sessionId: string,
+  userId: string,
+  at: Date,
+): Promise<Session | undefined> => {
+  const { rows } = await db.query<SessionRow>({
+    name: 'find_live_session',
+    text: `SELECT ${COLUMNS} FROM user_session
+           WHERE session_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3`,
+    values: [sessionId, userId, at],
+  });
+  return rows[0] && toSession(rows[0]);
+};
+
+/** Those that go on, newest first. */
+export const listLiveSessions = async (db: Queryable, userId: string, at: Date): Promise<readonly Session[]> => {
+  const { rows } = await db.query<SessionRow>(
+    `SELECT ${COLUMNS} FROM user_session WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
+     ORDER BY session_id DESC LIMIT 100`,
+    [userId, at],
+  );
+  return rows.map(toSession);
+};
+
+/**
+ * Puts the next refresh token in the place of the one that was shown, in one statement: of two who come with the same token one
+ * gets through. Undefined when it is not the newest of its session any more, or the session is over.
+ */
+export const rotateRefreshToken = async (
+  db: Queryable,
+  {
+    sessionId,
+    shown,
+    next,
+    at,
+    expiresAt,
+  }: { sessionId: string; shown: string; next: string; at: Date; expiresAt: Date },
+): Promise<Session | undefined> => {
+  const { rows } = await db.query<SessionRow>(
+    `UPDATE user_session SET refresh_token_id = $3, expires_at = $5
+     WHERE session_id = $1 AND refresh_token_id = $2 AND ended_at IS NULL AND expires_at > $4
+     RETURNING ${COLUMNS}`,
+    [sessionId, shown, next, at, expiresAt],
+  );
+  return rows[0] && toSession(rows[0]);
+};
+
+/** The password was given again. */
+export const confirmSession = async (db: Queryable, sessionId: string, at: Date): Promise<void> => {
+  await db.query('UPDATE user_session SET authenticated_at = $2 WHERE session_id = $1 AND ended_at IS NULL', [
+    sessionId,
+    at,
+  ]);
+};
+
+export const endSession = async (db: Queryable, sessionId: string, reason: EndReason, at: Date): Promise<void> => {
+  await db.query('UPDATE user_session SET ended_at = $3, end_reason = $2 WHERE session_id = $1 AND ended_at IS NULL', [
+    sessionId,
+    reason,
+    at,
+  ]);
+};
+
+export const endSessionsOf = async (run: RunQuery, userId: string, reason: EndReason, at: Date): Promise<void> => {
+  await run('UPDATE user_session SET ended_at = $3, end_reason = $2 WHERE user_id = $1 AND ended_at IS NULL', [
+    userId,
+    reason,
+    at,
+  ]);
+};
