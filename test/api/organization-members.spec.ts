@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '#test/support/eventually.ts';
+import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
+
+let service: PeopleService;
+let owner: Person;
+beforeAll(async () => {
+  service = await startPeopleService();
+  owner = await service.person('Olga');
+});
+afterAll(() => service.stop());
+
+const invite = (email: string, role: string, token = owner.token) =>
+  service.post(`/organizations/${owner.organizationId}/invite`, { email, role }, token);
+const changeRole = (userId: string, role: string, token = owner.token) =>
+  service.put(`/organizations/${owner.organizationId}/invite`, { user_id: userId, role }, token);
+const remove = (userId: string, token = owner.token) =>
+  service.call(`/organizations/${owner.organizationId}/invite`, { method: 'DELETE', body: { user_id: userId }, token });
+const roles = async (): Promise<Record<string, string>> => {
+  const { json } = await service.get(`/organizations/${owner.organizationId}/members`, owner.token);
+  return Object.fromEntries(json.map((member: { email: string; role: string }) => [member.email, member.role]));
+};
+
+describe('members', () => {
+  it('with an account belong to the organization at once, without one as soon as the address is verified', async () => {
+    const vera = await service.person('Vera');
+    const known = await invite(vera.email, 'viewer');
+    const stranger = await invite('stranger@example.com', 'editor');
+    expect([known.status, known.json]).toEqual([stranger.status, stranger.json]);
+    expect(await roles()).toMatchObject({ [vera.email]: 'viewer' });
+    const open = await service.get(`/organizations/${owner.organizationId}/invitations`, owner.token);
+    expect(open.json).toMatchObject([{ email: 'stranger@example.com', role: 'editor' }]);
+    expect((await invite('stranger@example.com', 'viewer')).json.id).toBe('InvitedUserAlreadyInOrganization');
+
+    const link = await service.linkOf('stranger@example.com', /invited/);
+    expect(link).toBe('stranger@example.com');
+    await service.person('Stranger');
+    expect(await roles()).toMatchObject({ 'stranger@example.com': 'editor' });
+    expect((await service.get(`/organizations/${owner.organizationId}/invitations`, owner.token)).json).toEqual([]);
+  });
+
+  it('are kept out when their invitation was taken back', async () => {
+    await invite('late@example.com', 'editor');
+    const open = await service.get(`/organizations/${owner.organizationId}/invitations`, owner.token);
+    const path = `/organizations/${owner.organizationId}/invitations/${open.json[0].invitation_id}`;
+    expect((await service.delete(path, owner.token)).status).toBe(204);
+    const late = await service.person('Late');
+    expect((await service.get(`/organizations/${owner.organizationId}`, late.token)).status).toBe(404);
+  });
+
+  it('have the last owner stay', async () => {
+    expect((await remove(owner.userId)).json.id).toBe('OrganizationNeedsAnOwner');
+    expect((await changeRole(owner.userId, 'viewer')).json.id).toBe('OrganizationNeedsAnOwner');
+    const second = await service.person('Second');
+    await invite(second.email, 'owner');
+    // Of two owners who leave at once, one has to stay.
+    const left = await Promise.all([remove(owner.userId), remove(second.userId, second.token)]);
+    expect(left.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const staying = left[0]?.status === 409 ? owner : second;
+    const leaving = staying === owner ? second : owner;
+    await invite(leaving.email, 'owner', staying.token);
+    expect(await roles()).toMatchObject({ [owner.email]: 'owner', [second.email]: 'owner' });
+    await remove(second.userId);
+  });
+
+  it('do what their role allows, from the next request on', async () => {
+    const eve = await service.person('Eve');
+    await invite(eve.email, 'viewer');
+    const rename = () => service.put(`/organizations/${owner.organizationId}`, { name: 'Renamed' }, eve.token);
+    const refused = await rename();
+    expect([refused.status, refused.json.id]).toEqual([403, 'Forbidden']);
+    expect((await service.get(`/organizations/${owner.organizationId}`, eve.token)).status).toBe(200);
+    await changeRole(eve.userId, 'editor');
+    expect((await rename()).status).toBe(200);
+    expect((await changeRole(eve.userId, 'owner', eve.token)).json.id).toBe('Forbidden');
+    expect((await remove(owner.userId, eve.token)).json.id).toBe('Forbidden');
+    expect((await service.delete(`/organizations/${owner.organizationId}`, eve.token)).json.id).toBe('Forbidden');
+    await remove(eve.userId);
+    expect((await rename()).status).toBe(404);
+    expect((await invite('x@example.com', 'emperor')).json.id).toBe('InvalidRole');
+  });
+
+  it('leave with everything personal when they erase their account; the log still verifies', async () => {
+    const gone = await service.person('Gone');
+    await invite(gone.email, 'viewer');
+    const erase = () => service.delete('/auth/account', gone.token);
+    // The organization that came with the registration has no other owner.
+    expect((await erase()).json.id).toBe('OrganizationNeedsAnOwner');
+    await service.delete(`/organizations/${gone.organizationId}`, gone.token);
+    expect((await erase()).status).toBe(204);
+    expect((await service.get('/auth/me', gone.token)).status).toBe(403);
+    expect((await service.post('/auth/login', { email: gone.email, password: PASSWORD }, null)).status).toBe(401);
+    expect(await roles()).not.toHaveProperty([gone.email]);
+    const { json } = await service.get(`/organizations/${owner.organizationId}/history`, owner.token);
+    expect(json.map((entry: { summary: string }) => entry.summary)).toContain(`User ${gone.userId} left`);
+  });
+
+  it('see what was refused to them in the log', async () => {
+    const mallory = await service.person('Mallory');
+    await invite(mallory.email, 'viewer');
+    await service.put(`/organizations/${owner.organizationId}`, { name: 'Mine' }, mallory.token);
+    const { reader } = service.service.node.core;
+    await eventually(async () => {
+      const stream = await reader.readStream(`access:user:${mallory.userId}`);
+      expect(stream.map(({ data }) => data)).toMatchObject([
+        { action: 'organization:edit', problem: 'Forbidden', count: 1 },
+      ]);
+    });
+  });
+});
