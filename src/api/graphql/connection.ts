@@ -53,4 +53,7 @@ export const connectionFields: Fields = {
     ].map((type) => [`${type}Connection`, { ...ofConnection, totalCount }]),
   ),
   HistoryConnection: ofConnection,
+  MemberConnection: ofConnection,
+  InvitationConnection: ofConnection,
+  ServiceTokenConnection: ofConnection,
 };

@@ -15,6 +15,7 @@ import { deliveryFields } from './delivery.ts';
 import { eventFields } from './event.ts';
 import { eventTypeFields } from './event-type.ts';
 import { historyFields } from './history.ts';
+import { identityFields } from './identity.ts';
 import { instanceFields } from './instance.ts';
 import { organizationFields } from './organization.ts';
 import { previewFields } from './preview.ts';
@@ -32,6 +33,7 @@ const FIELDS: readonly Fields[] = [
   connectionFields,
   instanceFields,
   organizationFields,
+  identityFields,
   applicationFields,
   previewFields,
   eventFields,

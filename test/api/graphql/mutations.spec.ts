@@ -309,6 +309,38 @@ describe('mutations that are refused', () => {
     };
     const input = `{ eventTypes: ["order.paid"], target: { url: "${receiver.url}" } }`;
     return [
+      [
+        'inviteMember(organizationId: $no, email: "a@example.com", role: "viewer") { id }',
+        `/organizations/${NOBODY}/invite`,
+        { method: 'POST', body: { email: 'a@example.com', role: 'viewer' } },
+      ],
+      [
+        'revokeInvitation(organizationId: $no, id: $no) { id }',
+        `/organizations/${NOBODY}/invitations/${NOBODY}`,
+        { method: 'DELETE' },
+      ],
+      [
+        'changeMemberRole(organizationId: $no, userId: $no, role: "viewer") { id }',
+        `/organizations/${NOBODY}/invite`,
+        { method: 'PUT', body: { user_id: NOBODY, role: 'viewer' } },
+      ],
+      [
+        'removeMember(organizationId: $no, userId: $no) { id }',
+        `/organizations/${NOBODY}/invite`,
+        { method: 'DELETE', body: { user_id: NOBODY } },
+      ],
+      [
+        'createServiceToken(organizationId: $no, name: "ci") { token }',
+        '/service_token',
+        { method: 'POST', body: { organization_id: NOBODY, name: 'ci' } },
+      ],
+      [
+        'renameServiceToken(id: $no, name: "ci") { id }',
+        `/service_token/${NOBODY}`,
+        { method: 'PUT', body: { name: 'ci' } },
+      ],
+      ['revokeServiceToken(id: $no) { id }', `/service_token/${NOBODY}`, { method: 'DELETE' }],
+      ['revealServiceToken(id: $no) { token }', `/service_token/${NOBODY}`, {}],
       ['createOrganization(input: { name: "x" }) { id }', '/organizations', { method: 'POST', body: { name: 'x' } }],
       [
         'editOrganization(id: $no, name: "Acme") { id }',

@@ -1,5 +1,6 @@
 import type { CallRest } from '../rest.ts';
 import type { Fields } from '../schema.ts';
+import { identityMutations } from './identity.ts';
 import { eventTypeMutations, organizationMutations, secretMutations } from './organization.ts';
 import { deliveryMutations, eventMutations } from './sending.ts';
 import { subscriptionMutations } from './subscription.ts';
@@ -13,5 +14,6 @@ export const mutationFields = (rest: CallRest): Fields => ({
     ...subscriptionMutations(rest),
     ...eventMutations(rest),
     ...deliveryMutations(rest),
+    ...identityMutations(rest),
   },
 });
