@@ -6,6 +6,8 @@ import { eventTypeDecider } from '../domain/event-type/decider.ts';
 import type { EventTypeCommand } from '../domain/event-type/events.ts';
 import { type Organization, organizationDecider } from '../domain/organization/decider.ts';
 import type { OrganizationCommand, OrganizationEvent } from '../domain/organization/events.ts';
+import { quotaDecider } from '../domain/quota/decider.ts';
+import type { QuotaCommand } from '../domain/quota/events.ts';
 import { serviceTokenDecider } from '../domain/service-token/decider.ts';
 import type { ServiceTokenCommand } from '../domain/service-token/events.ts';
 import { subscriptionDecider } from '../domain/subscription/decider.ts';
@@ -37,10 +39,17 @@ const severally = <State, C extends Command, E extends Event>(
   },
 });
 
+/** Runs in the transaction of an append, once it is projected; a DomainError that it throws refuses the append. */
+type Beside = (run: RunQuery) => Promise<void>;
+const nothing: Beside = async () => undefined;
+
 /** Along with every change of the configuration: it is projected within the append, and later events are routed with it. */
-const configured = (writes: readonly Write[] = []): Along => ({
+const configured = (writes: readonly Write[] = [], beside: Beside = nothing): Along => ({
   movesConfiguration: true,
-  project: projectConfiguration,
+  project: async (events, run) => {
+    await projectConfiguration(events, run);
+    await beside(run);
+  },
   writes,
 });
 
@@ -66,11 +75,7 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
       ),
 
     /** Members and invitations: what nothing is routed with. `beside` runs in the transaction of the append. */
-    members: (
-      request: FastifyRequest,
-      command: Plain<OrganizationCommand>,
-      beside: (run: RunQuery) => Promise<void> = async () => undefined,
-    ) => {
+    members: (request: FastifyRequest, command: Plain<OrganizationCommand>, beside: Beside = nothing) => {
       const { organizationId } = command.data;
       return handle(
         organizationDecider,
@@ -97,12 +102,23 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
       );
     },
 
+    /** `scope` is the plan's name, or the id of the organization or the application. */
+    quota: (request: FastifyRequest, kind: 'plan' | 'quota', scope: string, command: Plain<QuotaCommand>) =>
+      handle(
+        quotaDecider,
+        { streamId: `${kind}:${scope}`, partition: partitionOf(scope, partitions) },
+        { ...command, metadata: at() } as QuotaCommand,
+        metadataOf(request),
+        () => ({ project: projectConfiguration }),
+      ),
+
     application: (
       request: FastifyRequest,
       applicationId: string,
       commands: (state: Application) => readonly Plain<ApplicationCommand>[],
       writes: readonly Write[] = [],
       check: () => Promise<Pick<Along, 'routedWith'>> = async () => ({}),
+      beside: Beside = nothing,
     ) =>
       handle<Application, Several<ApplicationCommand>, ApplicationEvent>(
         severally(applicationDecider),
@@ -114,28 +130,33 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
           },
         }),
         metadataOf(request),
-        async () => ({ ...(await check()), ...configured(writes) }),
+        async () => ({ ...(await check()), ...configured(writes, beside) }),
       ),
 
-    eventType: (request: FastifyRequest, command: Plain<EventTypeCommand>) => {
+    eventType: (request: FastifyRequest, command: Plain<EventTypeCommand>, beside: Beside = nothing) => {
       const { applicationId, name } = command.data;
       return handle(
         eventTypeDecider,
         { streamId: `event_type:${applicationId}:${name}`, partition: partitionOf(applicationId, partitions) },
         { ...command, metadata: at() } as EventTypeCommand,
         metadataOf(request),
-        () => configured(),
+        () => configured([], beside),
       );
     },
 
-    subscription: (request: FastifyRequest, command: Plain<SubscriptionCommand>, writes: readonly Write[] = []) => {
+    subscription: (
+      request: FastifyRequest,
+      command: Plain<SubscriptionCommand>,
+      writes: readonly Write[] = [],
+      beside: Beside = nothing,
+    ) => {
       const { subscriptionId, applicationId } = command.data;
       return handle(
         subscriptionDecider,
         { streamId: `subscription:${subscriptionId}`, partition: partitionOf(applicationId, partitions) },
         { ...command, metadata: at() } as SubscriptionCommand,
         metadataOf(request),
-        () => configured(writes),
+        () => configured(writes, beside),
       );
     },
   };

@@ -35,6 +35,7 @@ import { instanceRoutes, publishedKeysRoutes } from './instance/routes.ts';
 import { operationsRoutes } from './operations/routes.ts';
 import { memberRoutes } from './organization/member-routes.ts';
 import { organizationRoutes } from './organization/routes.ts';
+import { quotaRoutes } from './quota/routes.ts';
 import { limitAddresses, limitNothing, limitPrincipals } from './rate-limit/guard.ts';
 import { requestAttemptRoutes } from './request-attempt/routes.ts';
 import { serviceTokenRoutes } from './service-token/routes.ts';
@@ -69,6 +70,7 @@ const PRIVATE = [
   memberRoutes,
   serviceTokenRoutes,
   sessionRoutes,
+  quotaRoutes,
 ] as const;
 
 /** Everything described by zod schemas; other kinds of routes are registered beside it. */

@@ -4,6 +4,7 @@ import type { DeliveryEvent } from './delivery/events.ts';
 import type { EventEvent } from './event/events.ts';
 import type { EventTypeEvent } from './event-type/events.ts';
 import type { OrganizationEvent } from './organization/events.ts';
+import type { QuotaEvent, QuotaWarningEvent } from './quota/events.ts';
 import type { ServiceTokenEvent } from './service-token/events.ts';
 import type { SubscriptionEvent } from './subscription/events.ts';
 import type { UserEvent } from './user/events.ts';
@@ -13,6 +14,8 @@ export type AnyDomainEvent =
   | OrganizationEvent
   | UserEvent
   | AccessEvent
+  | QuotaEvent
+  | QuotaWarningEvent
   | ServiceTokenEvent
   | ApplicationEvent
   | EventTypeEvent
@@ -45,6 +48,11 @@ export const SCHEMA_VERSIONS: Readonly<Record<AnyDomainEvent['type'], number>> =
   ApplicationSecretRenamed: 1,
   ApplicationSecretDeleted: 1,
   AccessRefused: 1,
+  PlanDefined: 1,
+  PlanRemoved: 1,
+  OrganizationQuotasSet: 1,
+  ApplicationQuotasSet: 1,
+  QuotaWarned: 1,
   EventTypeCreated: 1,
   EventTypeDeactivated: 1,
   EventTypeReactivated: 1,

@@ -94,6 +94,16 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
       return { ...state, status: 'revoked' };
     case 'ServiceTokenBlockRevoked':
       return withEntry(state, 'revoked_blocks', event.data.revocationId, {});
+    case 'PlanDefined':
+      return { status: 'active', label: event.data.label, limits: { ...event.data.limits } };
+    case 'PlanRemoved':
+      return { status: 'deleted' };
+    case 'OrganizationQuotasSet':
+      return { plan: event.data.plan, limits: { ...event.data.limits } };
+    case 'ApplicationQuotasSet':
+      return { limits: { ...event.data.limits } };
+    case 'QuotaWarned':
+      return withEntry(state, 'quotas', event.data.quota, { level: event.data.level, used: event.data.used });
     case 'AccessRefused':
       return { ...state, refused: numberOf(state.refused) + event.data.count };
     case 'EventTypeCreated':

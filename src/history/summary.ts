@@ -57,6 +57,16 @@ export const summarise = (event: AnyDomainEvent, before: JsonObject, changes: re
       return 'Service token revoked';
     case 'ServiceTokenBlockRevoked':
       return `Tokens with block ${event.data.revocationId.slice(0, 16)}… revoked`;
+    case 'PlanDefined':
+      return `Plan “${shorten(event.data.label)}” defined`;
+    case 'PlanRemoved':
+      return 'Plan removed';
+    case 'OrganizationQuotasSet':
+      return event.data.plan === null ? 'Quotas set' : `Quotas set, by plan ${event.data.plan}`;
+    case 'ApplicationQuotasSet':
+      return 'Quotas set';
+    case 'QuotaWarned':
+      return `${event.data.level === 'reached' ? 'All' : 'Most'} of quota ${event.data.quota} used: ${event.data.used} of ${event.data.limit}`;
     case 'AccessRefused':
       return `Refused ${event.data.action} ${count(event.data.count, 'time')}`;
     case 'EventTypeCreated':

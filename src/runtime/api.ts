@@ -8,6 +8,7 @@ import type { ApiDeps } from '../api/deps.ts';
 import { createIngest } from '../api/ingest/ingest.ts';
 import type { SettingDescription } from '../api/instance/environment.ts';
 import { createLimitsOf } from '../api/quota/limits.ts';
+import { createQuotaWatch } from '../api/quota/watch.ts';
 import { createAttemptLimiter } from '../api/rate-limit/attempts.ts';
 import { createBuckets } from '../api/rate-limit/buckets.ts';
 import { createRateGuard, UNLIMITED } from '../api/rate-limit/guard.ts';
@@ -109,6 +110,17 @@ export const createApiRole = async (
     signToken: (token) => tokens.mintMail(token).token,
     onError,
   });
+  const limitsOf = createLimitsOf({ pool: queryPool, quotas: config.quotas, now });
+  log.onCommit(limitsOf.noticeCommit);
+  const quotaWatch = createQuotaWatch({
+    ...node.core,
+    pool: queryPool,
+    partitions,
+    limitsOf,
+    mailHint: mailer.hint,
+    now,
+  });
+  log.onCommit(quotaWatch.noticeCommit);
   const deps: ApiDeps = {
     config,
     version,
@@ -121,14 +133,14 @@ export const createApiRole = async (
     workList,
     vault,
     live: node.live,
-    ingest: createIngest({ log, reader, configuration, partitions, now }),
+    ingest: createIngest({ log, reader, configuration, partitions, now, limitsOf }),
     authenticate,
     rateGuard: limits.guard,
     tokens,
     passwords: createPasswordHasher(),
     attempts: limits.attempts,
     refusals,
-    limitsOf: createLimitsOf(config),
+    limitsOf,
     mailHint: mailer.hint,
     variables: settings(),
     onIngested: (result) => eventsIngested.inc({ result }),
@@ -154,6 +166,7 @@ export const createApiRole = async (
   return {
     app: await createApi(deps, logger),
     stop: async () => {
+      await quotaWatch.stop();
       await Promise.all([mailer.stop(), stop(), limits.stop()]);
     },
   };

@@ -16,6 +16,7 @@ import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
 import { eventsToday, OnboardingSteps, onboardingOf, usageAsOf } from '../organization/usage.ts';
 import { invalidField } from '../problems.ts';
+import { requireApplications } from '../quota/count.ts';
 import { applicationFor } from '../scope.ts';
 import { createDeleteApplication } from './delete.ts';
 
@@ -97,7 +98,7 @@ export const applicationRoutes =
           tag: 'Applications',
           summary: 'Create an application',
           description: 'It comes with an application secret named "Default".',
-          problems: ['ApplicationNameMissing', 'NotFound'],
+          problems: ['ApplicationNameMissing', 'NotFound', 'TooManyApplicationsPerOrganization'],
         },
         { body: ApplicationBody, response: { 201: Application } },
       ),
@@ -105,6 +106,7 @@ export const applicationRoutes =
         const { organization_id: organizationId, name } = request.body;
         authorize(request.principal, 'application:create', { organizationId });
         if (!(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
+        const limits = await limitsOf.organization(organizationId);
         const applicationId = uuidv7(now().getTime());
         const secret = await createSecret(deps, { applicationId, organizationId, name: 'Default' });
         await commands.application(
@@ -113,6 +115,7 @@ export const applicationRoutes =
           () => [{ type: 'CreateApplication', data: { applicationId, organizationId, name } }, secret.command],
           [secret.write],
           () => whileOrganizationLives(organizationId),
+          (run) => requireApplications(run, organizationId, limits.applications),
         );
         return reply.code(201).send(toApplication({ applicationId, organizationId, name }));
       },

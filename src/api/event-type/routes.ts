@@ -12,6 +12,7 @@ import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { uuid } from '../http/strings.ts';
 import { invalidField } from '../problems.ts';
+import { requireEventTypes } from '../quota/count.ts';
 import { applicationFor } from '../scope.ts';
 
 const PART = /^[A-Za-z0-9_-]{1,50}$/;
@@ -62,7 +63,7 @@ const nameOf = ({ name, service, resource_type, verb }: z.output<typeof EventTyp
 export const eventTypeRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config } = deps;
+    const { pool, config, limitsOf } = deps;
     const commands = createCommands(deps);
 
     app.get(
@@ -108,7 +109,12 @@ export const eventTypeRoutes =
         const name = nameOf(request.body);
         const application = await applicationFor(pool, request, 'event_type:create', request.body.application_id);
         const { applicationId, organizationId } = application;
-        await commands.eventType(request, { type: 'CreateEventType', data: { applicationId, organizationId, name } });
+        const limits = await limitsOf.application(application);
+        await commands.eventType(
+          request,
+          { type: 'CreateEventType', data: { applicationId, organizationId, name } },
+          (run) => requireEventTypes(run, applicationId, limits.eventTypes),
+        );
         return reply.code(201).send(toEventType(name));
       },
     );

@@ -14,6 +14,7 @@ export const TAGS = {
   'Application secrets': 'Bearer tokens with full power over one application and none beyond it.',
   'Service tokens': 'Biscuits for machines: of an organization, and restricted by whoever holds one.',
   Organizations: 'What applications belong to, and who is a member.',
+  Quotas: 'Plans, limits, and what is used of them.',
   Accounts: 'People: registration, signing in, passwords, sessions.',
   Instance: 'What this installation is and allows.',
   Operations: 'For who runs the service.',

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { deliveryDecider } from '../../domain/delivery/decider.ts';
 import type { DeliveryEvent, Scheduled } from '../../domain/delivery/events.ts';
 import { DomainError } from '../../domain/errors.ts';
@@ -6,18 +6,21 @@ import { eventDecider } from '../../domain/event/decider.ts';
 import type { EventEvent, IngestedEvent, PayloadContentType } from '../../domain/event/events.ts';
 import { deliveryId, uuidv7 } from '../../domain/event/ids.ts';
 import type { DomainEventMetadata } from '../../domain/metadata.ts';
+import { GuardUndone } from '../../eventstore/flush.ts';
 import type { GroupCommit } from '../../eventstore/group-commit.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { LogReader } from '../../eventstore/read.ts';
-import type { Append, StreamAppend, Write } from '../../eventstore/types.ts';
+import type { Append, AppendResult, StreamAppend, Write } from '../../eventstore/types.ts';
 import type {
   ApplicationConfiguration,
   SubscriptionConfiguration,
 } from '../../projections/configuration/application-configuration.ts';
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
-import { addPayload } from '../../worklist/payload.ts';
+import { addPayload, dayOf } from '../../worklist/payload.ts';
 import { addPending, type PendingDelivery } from '../../worklist/pending-delivery.ts';
 import { Problem } from '../problems.ts';
+import type { LimitsOf } from '../quota/limits.ts';
+import { takeEvent } from '../quota/take.ts';
 
 /** What a producer asks for, validated and authenticated. */
 export type IngestRequest = {
@@ -59,6 +62,7 @@ export type IngestDeps = {
   readonly configuration: ConfigurationCache;
   readonly partitions: number;
   readonly now: () => Date;
+  readonly limitsOf: Pick<LimitsOf, 'isEnforced' | 'application' | 'organization'>;
 };
 
 export type Ingest = (request: IngestRequest) => Promise<Ingested>;
@@ -68,7 +72,7 @@ export type Ingest = (request: IngestRequest) => Promise<Ingested>;
  * subscription, and the payload. The commit is refused when the configuration it was routed with is not the newest, and
  * the event is routed again.
  */
-export const createIngest = ({ log, reader, configuration, partitions, now }: IngestDeps): Ingest => {
+export const createIngest = ({ log, reader, configuration, partitions, now, limitsOf }: IngestDeps): Ingest => {
   /** A refusal must not come from a stale copy, an acceptance cannot: the commit checks it. */
   const configurationFor = async (request: IngestRequest): Promise<ApplicationConfiguration> => {
     const accepts = (found: ApplicationConfiguration | undefined): found is ApplicationConfiguration =>
@@ -144,9 +148,10 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
         configurationPosition: routedWith.configurationPosition,
         deliveries: matched.length,
       };
-      const result = await log.append(
-        appendOf({ request, event, routedWith, matched, streamId, partition, partitions }),
-      );
+      const append = appendOf({ request, event, routedWith, matched, streamId, partition, partitions });
+      const result = limitsOf.isEnforced
+        ? await appendWithin({ log, reader, limitsOf }, append, event, request.eventId !== undefined)
+        : await log.append(append);
       switch (result.kind) {
         case 'appended': {
           const { receivedAt: at, deliveries } = event;
@@ -157,6 +162,11 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
         case 'configuration-moved':
           await configuration.freshApplication(request.applicationId);
           break;
+        case 'guard-refused':
+          throw new DomainError(
+            'TooManyEventsToday',
+            `The quota of events for today of application ${request.applicationId}, or of its organization, is used up.`,
+          );
         default:
           throw new Error(`An ingest was refused as ${result.kind}, which it never asked for.`);
       }
@@ -165,6 +175,45 @@ export const createIngest = ({ log, reader, configuration, partitions, now }: In
       `The configuration of application ${request.applicationId} changed ${ROUTINGS_MAX} times during one ingest.`,
     );
   };
+};
+
+/**
+ * The same within the quotas. An event that is there already is looked for first: it takes nothing from them, however little is left.
+ */
+const appendWithin = async (
+  { log, reader, limitsOf }: Pick<IngestDeps, 'log' | 'reader' | 'limitsOf'>,
+  append: Append,
+  event: IngestedEvent,
+  mayBeRepeat: boolean,
+): Promise<AppendResult> => {
+  const { organizationId, applicationId, eventId, receivedAt } = event;
+  const [stream] = append.streams;
+  const [ofApplication, ofOrganization, version] = await Promise.all([
+    limitsOf.application({ organizationId, applicationId }),
+    limitsOf.organization(organizationId),
+    stream && mayBeRepeat ? reader.streamVersion(stream.streamId, stream.partition) : 0,
+  ]);
+  if (stream && version > 0) return { kind: 'version-conflict', streamId: stream.streamId, actual: version };
+  const guard = takeEvent({
+    key: `${eventId} ${randomUUID()}`, // Of two with one event id each gets a verdict of its own.
+    organizationId,
+    organizationMax: ofOrganization.eventsPerDay,
+    applicationId,
+    applicationMax: ofApplication.eventsPerDay,
+    day: dayOf(receivedAt),
+  });
+  try {
+    const result = await log.append({ ...append, guard });
+    if (result.kind !== 'guard-refused' || !stream || !mayBeRepeat) return result;
+    // Its twin may have taken what was left.
+    const actual = await reader.streamVersion(stream.streamId, stream.partition);
+    return actual > 0 ? { kind: 'version-conflict', streamId: stream.streamId, actual } : result;
+  } catch (error) {
+    // Rolled back, what it took from the quotas with it, because the same event came in meanwhile.
+    if (error instanceof GuardUndone && stream)
+      return { kind: 'version-conflict', streamId: stream.streamId, actual: 1 };
+    throw error;
+  }
 };
 
 const contentOf = (request: IngestRequest, eventId: string, payloadSha256: string) => ({

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { notFound } from '../../domain/refusals.ts';
 import type { ApiDeps } from '../deps.ts';
 import { operation } from '../http/operation.ts';
-import { quotaLimits } from '../organization/usage.ts';
 import { PROBLEM_IDS, PROBLEMS, Problem, problemDocument } from '../problems.ts';
+import { instanceLimits } from '../quota/limits.ts';
 
 const PASSWORD_LENGTH_MIN = 12;
 const HEALTH_TIMEOUT_MS = 5_000;
@@ -80,7 +80,7 @@ export const instanceRoutes =
       '/quotas',
       operation({ ...about, id: 'getQuotas', summary: 'Read the limits' }, { response: { 200: Quotas } }),
       async () => {
-        const limits = quotaLimits(config.quotas);
+        const limits = instanceLimits(config.quotas);
         return {
           enabled: config.quotas.enabled,
           limits: {

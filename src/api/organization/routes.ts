@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
+import { NO_LIMIT } from '../../domain/quota/limits.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
 import { findAccounts } from '../../identity/accounts.ts';
@@ -22,7 +23,7 @@ import { PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
-import { eventsToday, NO_LIMIT, OnboardingSteps, onboardingOf } from './usage.ts';
+import { eventsToday, OnboardingSteps, onboardingOf } from './usage.ts';
 
 const OrganizationBody = z.object({ name: text(2, 50) });
 const OrganizationParams = z.object({ organization_id: uuid() });
@@ -84,13 +85,14 @@ export const organizationRoutes =
       const { name } = await load(organizationId);
       const { rows } = await listApplications(pool, organizationId, { limit: APPLICATIONS_SEEN_MAX });
       const applicationIds = rows.map(({ applicationId }) => applicationId);
-      const [applications, events, steps, members, { rows: shown }, limits] = await Promise.all([
+      const [applications, events, steps, members, { rows: shown }, limits, plan] = await Promise.all([
         countApplications(pool, organizationId),
         eventsToday(pool, applicationIds, now()),
         onboardingOf(pool, applicationIds),
         countMembers(pool, organizationId),
         listMembers(pool, organizationId, { limit: MEMBERS_SHOWN_MAX }),
         limitsOf.organization(organizationId),
+        limitsOf.planOf(organizationId),
       ]);
       const people = await findAccounts(
         pool,
@@ -99,7 +101,7 @@ export const organizationRoutes =
       return {
         organization_id: organizationId,
         name,
-        plan: null,
+        plan: plan && { name: plan.name, label: plan.label },
         users: shown.map(({ userId, role }) => {
           const { email = '', firstName = '', lastName = '' } = people.get(userId) ?? {};
           return { user_id: userId, email, first_name: firstName, last_name: lastName, role };

@@ -1,6 +1,5 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import type { Config } from '../../config/load.ts';
 import { positionIn, resolveAsOf } from '../../projections/as-of/cut.ts';
 import type { Past } from '../../projections/as-of/past.ts';
 import { listEventTypes, listSubscriptions } from '../../projections/configuration/queries.ts';
@@ -12,23 +11,6 @@ const Step = z.enum(['ToDo', 'Done']);
 /** What a newcomer has done already. */
 export const OnboardingSteps = z.object({ event_type: Step, subscription: Step, event: Step });
 export type OnboardingSteps = z.output<typeof OnboardingSteps>;
-
-/** Where no limit is set, clients of Hook0 expect the largest 32-bit integer. */
-export const NO_LIMIT = 2_147_483_647;
-
-type Limits = Omit<Config['quotas'], 'enabled'>;
-
-export const quotaLimits = ({ enabled, ...limits }: Config['quotas']): Limits =>
-  enabled
-    ? limits
-    : {
-        members: NO_LIMIT,
-        applications: NO_LIMIT,
-        eventsPerDay: NO_LIMIT,
-        retentionDays: NO_LIMIT,
-        subscriptions: NO_LIMIT,
-        eventTypes: NO_LIMIT,
-      };
 
 /** Events received since midnight, UTC. */
 export const eventsToday = async (pool: Pool, applicationIds: readonly string[], now: Date): Promise<number> => {

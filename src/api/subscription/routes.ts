@@ -26,6 +26,7 @@ import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
 import { invalidField } from '../problems.ts';
+import { requireSubscriptions } from '../quota/count.ts';
 import { applicationFor, subscriptionFor } from '../scope.ts';
 import { labelsOf, replacementBody, type SubscriptionBody, subscriptionBody } from './body.ts';
 import { createSendTestEvent } from './test-event.ts';
@@ -75,7 +76,7 @@ const keptHeaders = (
 export const subscriptionRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, vault, configuration, publicKeys, reader, now } = deps;
+    const { pool, config, vault, configuration, publicKeys, reader, now, limitsOf } = deps;
     const commands = createCommands(deps);
     const sendTestEvent = createSendTestEvent(deps);
     const rules = {
@@ -197,7 +198,13 @@ export const subscriptionRoutes =
           tag: 'Subscriptions',
           summary: 'Create a subscription',
           description: 'Every event that is accepted after the answer meets it; older ones come by replay.',
-          problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'NotFound', 'UnauthorizedWorkers'],
+          problems: [
+            'EventTypeDoesNotExist',
+            'LabelsAmbiguity',
+            'NotFound',
+            'TooManySubscriptionsPerApplication',
+            'UnauthorizedWorkers',
+          ],
         },
         { body: Body, response: { 201: Subscription } },
       ),
@@ -208,6 +215,7 @@ export const subscriptionRoutes =
         checkWorkers(body);
         const { settings, writes } = await settingsOf(body, organizationId, undefined);
         await checkEventTypes(applicationId, settings.eventTypes);
+        const limits = await limitsOf.application({ organizationId, applicationId });
         const subscriptionId = uuidv7(now().getTime());
         const secretId = randomUUID();
         const secret = await vault.seal({ organizationId, sealedId: secretId, plain: randomUUID() });
@@ -215,6 +223,7 @@ export const subscriptionRoutes =
           request,
           { type: 'CreateSubscription', data: { subscriptionId, applicationId, organizationId, settings, secretId } },
           [secret, ...writes],
+          (run) => requireSubscriptions(run, applicationId, limits.subscriptions),
         );
         return reply.code(201).send(await view(await findNow(subscriptionId))); // Whoever made it may see it once.
       },

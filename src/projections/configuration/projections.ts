@@ -7,6 +7,7 @@ import { auditEntryProjection } from '../audit/projection.ts';
 import { identityProjections } from '../identity/projections.ts';
 import { type Change, inlineProjection } from '../inline.ts';
 import type { Projection, ProjectionTarget } from '../projection.ts';
+import { quotaProjections } from '../quota/projections.ts';
 
 export const organizationProjection = inlineProjection<OrganizationEvent>(
   'organization',
@@ -198,7 +199,11 @@ export const configurationProjections: readonly Projection[] = [
 ];
 
 /** All that is written within the append. */
-export const inlineProjections: readonly Projection[] = [...configurationProjections, ...identityProjections];
+export const inlineProjections: readonly Projection[] = [
+  ...configurationProjections,
+  ...identityProjections,
+  ...quotaProjections,
+];
 
 /** Keeps what commands are decided with in step with the log: for the `project` of an append. */
 export const projectConfiguration = async (events: readonly RecordedEvent[], run: RunQuery): Promise<void> => {
