@@ -13,7 +13,7 @@ import {
 import { type Envelope, openEnvelope, revocationIdsOf } from './envelope.ts';
 import { passGate } from './gate.ts';
 import { prepareRootKeys, type RootKey } from './keys.ts';
-import { Biscuit } from './library.ts';
+import { AuthorizerBuilder, Biscuit } from './library.ts';
 import { isSignatureError, textOfError } from './library-error.ts';
 import { LIMITS } from './limits.ts';
 import { type MintedToken, mintMail, mintRefresh, mintService, mintUserAccess } from './mint.ts';
@@ -108,7 +108,13 @@ const WARM_UP_MICROSECONDS = 10_000_000;
 
 /** Checks the signatures, then reads the authority block. */
 const readVerified = ({ bytes }: Envelope, blocks: readonly Block[], root: PublicKey): Claims => {
-  parse(bytes, root).free();
+  const biscuit = parse(bytes, root);
+  try {
+    // The library reads what was appended only now, and refuses some that we take, such as features of a later version.
+    if (blocks.length > 1) orMalformed(() => new AuthorizerBuilder().buildAuthenticated(biscuit)).free();
+  } finally {
+    biscuit.free();
+  }
   const [authority] = blocks;
   if (!authority) throw new Error('A token without blocks came through the gate.');
   const claims = readClaims(authority);
@@ -117,13 +123,19 @@ const readVerified = ({ bytes }: Envelope, blocks: readonly Block[], root: Publi
   return claims;
 };
 
-const parse = (bytes: Uint8Array, root: PublicKey): Parsed => {
+const parse = (bytes: Uint8Array, root: PublicKey): Parsed => orMalformed(() => Biscuit.fromBytes(bytes, root));
+
+const REASON_CHARACTERS_MAX = 200;
+
+const orMalformed = <T>(read: () => T): T => {
   try {
-    return Biscuit.fromBytes(bytes, root);
+    return read();
   } catch (error) {
     if (isSignatureError(error))
       throw new TokenRefused('signature', 'A signature of the token does not hold.', { cause: error });
-    throw new TokenRefused('malformed', `The token is not well-formed: ${textOfError(error)}.`, { cause: error });
+    if (error instanceof Error) throw error; // The library itself broke: no word about the token.
+    const why = textOfError(error).slice(0, REASON_CHARACTERS_MAX);
+    throw new TokenRefused('malformed', `The token is not well-formed: ${why}.`, { cause: error });
   }
 };
 

@@ -62,7 +62,7 @@ const datalogs: readonly (readonly [string, string])[] = [
 ];
 
 /** A block of bytes no library would write, signed as it should be. */
-const appendBytes = (token: string, payload: Buffer): string => {
+export const appendBytes = (token: string, payload: Buffer): string => {
   const { rootKeyId, blocks, proof } = openEnvelope(token);
   if (!('nextSecret' in proof)) throw new Error('The token is sealed.');
   const next = generateSigningKey();
