@@ -11,6 +11,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     pool: 'forks',
+    execArgv: ['--disable-warning=ExperimentalWarning'], // As scripts/node-flags does.
     maxWorkers: 2, // One database server serves them all; more workers measure the machine, not the code.
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -1,21 +1,5 @@
-/**
- * biscuit-wasm, loaded without the line it prints on standard output while it loads: logs and output of the command line are read
- * by machines. Everything else that is written meanwhile passes.
- */
-const NOISE = 'biscuit-wasm loading';
+import { without } from './quiet.ts';
 
-const load = async () => {
-  const output = globalThis.console;
-  const write = output.log;
-  output.log = (...words: unknown[]) => {
-    if (words.length !== 1 || words[0] !== NOISE) write.apply(output, words);
-  };
-  try {
-    return await import('@biscuit-auth/biscuit-wasm');
-  } finally {
-    output.log = write;
-  }
-};
-
+/** biscuit-wasm, which greets whoever loads it. */
 export const { AuthorizerBuilder, Biscuit, BiscuitBuilder, BlockBuilder, PrivateKey, PublicKey, SignatureAlgorithm } =
-  await load();
+  await without('biscuit-wasm loading', () => import('@biscuit-auth/biscuit-wasm'));

@@ -111,6 +111,7 @@ export const hostileTokens = (service: string): Hostile[] => {
         Buffer.concat([field(3, 5), field(8, Buffer.concat([field(1, 0), field(2, Buffer.alloc(32, 1))]))]),
       ),
     },
+    { name: 'a closure that nothing calls', token: appendBytes(service, blockOf(closures(1))) },
     { name: 'closures 200 deep', token: appendBytes(service, blockOf(closures(200))) },
     { name: 'arrays 400 deep', token: appendBytes(service, blockOf(arrays(400))) },
     {
