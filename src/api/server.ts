@@ -26,7 +26,9 @@ import { eventHistoryRoutes } from './history/event-routes.ts';
 import { historyRoutes } from './history/routes.ts';
 import { refuseAsOfElsewhere } from './http/as-of.ts';
 import { registerJsonBody } from './http/body.ts';
+import { registerCors } from './http/cors.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
+import { createIsTrusted } from './http/proxies.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { validatorCompiler } from './http/validation.ts';
 import { ingestRoutes } from './ingest/route.ts';
@@ -103,11 +105,14 @@ const restRoutes =
 /** The HTTP server with all routes; listens only when told to. */
 export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyInstance> => {
   const rest = createRest();
+  const { trustedProxies } = deps.config;
   const app = Fastify({
     loggerInstance: logger as never,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Without it nobody's X-Forwarded headers are believed.
+    ...(trustedProxies.length > 0 && { trustProxy: createIsTrusted(trustedProxies) }),
     genReqId: rest.requestId,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
@@ -115,8 +120,9 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => sendProblem(reply as never, request as never, toProblem(error)),
   });
-  registerSecurityHeaders(app as never);
+  registerSecurityHeaders(app as never, deps.config);
   registerErrors(app as never);
+  registerCors(app as never, deps.config);
   limitAddresses(app as never, deps.rateGuard, rest.isWithin);
   registerJsonBody(app as never);
   await app.register(restRoutes(deps, rest.isWithin));

@@ -8,6 +8,7 @@ import {
   keyList,
   list,
   listOrNone,
+  origin,
   rateLimits,
   textOf,
   url,
@@ -213,6 +214,18 @@ export const configSchema = z.object({
     variable: 'POSTHORN_SIGNATURE_V0',
     default: 'false',
     description: 'Whether that header carries the old v0 signature too.',
+  }),
+  corsOrigins: listOrNone(origin).register(variables, {
+    variable: 'POSTHORN_CORS_ORIGINS',
+    default: 'none',
+    description: 'Origins whose pages may use the API from a browser, besides our own.',
+    expected: 'a list of origins such as https://app.example.com, or none',
+  }),
+  trustedProxies: listOrNone(cidr).register(variables, {
+    variable: 'POSTHORN_TRUSTED_PROXIES',
+    default: 'none',
+    description: 'Networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed.',
+    expected: 'a list of networks such as 10.0.0.0/8 or fd00::/8, or none',
   }),
   rateLimits: rateLimits().register(variables, {
     variable: 'POSTHORN_RATE_LIMITS',

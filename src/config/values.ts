@@ -69,6 +69,12 @@ export const dnsServer = (text: string): string | undefined => {
   return valid ? text : undefined;
 };
 
+/** As browsers write it in the `Origin` header: lower case, without the scheme's own port, without a path. */
+export const origin = (text: string): string | undefined => {
+  const url = URL.parse(text);
+  return url?.origin === text && /^https?:$/.test(url.protocol) ? text : undefined;
+};
+
 export type NamedKey = { readonly id: string; readonly key: Buffer };
 
 /** `id:text` pairs of 32-byte keys with different ids. */

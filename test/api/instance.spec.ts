@@ -68,6 +68,24 @@ describe('every answer', () => {
   );
 });
 
+describe('every page', () => {
+  it.each(['//', '//docs', '//docs/errors', '//graphiql', '//favicon.svg', '//graphiql/start.js'])(
+    '%s has a strict policy, and is for its own origin',
+    async (path) => {
+      const { headers } = await get(path);
+      const policy = String(headers['content-security-policy']).split('; ');
+      expect(policy[0]).toBe("default-src 'none'");
+      expect(policy.slice(-3)).toEqual(["base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"]);
+      expect(policy.join()).not.toMatch(/unsafe|\*|http/);
+      expect(headers).toMatchObject({
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-resource-policy': 'same-origin',
+        'x-content-type-options': 'nosniff',
+      });
+    },
+  );
+});
+
 type Doc = { paths: Record<string, Record<string, Record<string, unknown>>>; components: { schemas: object } };
 
 describe('the reference', () => {

@@ -41,6 +41,8 @@ describe('loading the configuration', () => {
       dnsServers: [],
       signatureHeader: 'X-Hook0-Signature',
       signatureV0: false,
+      corsOrigins: [],
+      trustedProxies: [],
       rateLimits: { token: 5_000, organization: 10_000, address: 200 },
       quotas: {
         enabled: false,

@@ -2,29 +2,18 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import { contentSecurityPolicy, pageHeaders } from '../http/content-security-policy.ts';
 import { Problem } from '../problems.ts';
 
 const DIST = fileURLToPath(new URL('../../../web/dist', import.meta.url));
 
-/** Scripts, styles and fonts of our own files alone; the socket is of the same origin. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "font-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+/** The socket is of the same origin. */
+const HEADERS = pageHeaders(contentSecurityPolicy(['script', 'style', 'font', 'img', 'connect']));
 /** File names carry a hash of what is in them. */
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const page = (reply: FastifyReply): FastifyReply =>
-  reply
-    .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-store' })
-    .sendFile('index.html', { cacheControl: false });
+  reply.headers(HEADERS).sendFile('index.html', { cacheControl: false });
 
 /** The dashboard at `/`: the built files, and the one page for every address of an application. */
 export const dashboardRoutes: FastifyPluginAsync = async (app) => {
@@ -44,9 +33,11 @@ export const dashboardRoutes: FastifyPluginAsync = async (app) => {
   // Below an application every address is a page of its own making, and looks at itself what it is.
   app.get('/:applicationId([0-9a-f]{8}-[0-9a-f-]{27})/*', (_request, reply) => page(reply));
   app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
-    reply.header('cache-control', FOR_EVER).sendFile(`assets/${request.params['*']}`, { cacheControl: false }),
+    reply
+      .headers({ ...HEADERS, 'cache-control': FOR_EVER })
+      .sendFile(`assets/${request.params['*']}`, { cacheControl: false }),
   );
   app.get('/favicon.svg', (_request, reply) =>
-    reply.header('cache-control', 'no-cache').sendFile('favicon.svg', { cacheControl: false }),
+    reply.headers({ ...HEADERS, 'cache-control': 'no-cache' }).sendFile('favicon.svg', { cacheControl: false }),
   );
 };

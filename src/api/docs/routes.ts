@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import { contentSecurityPolicy, pageHeaders } from '../http/content-security-policy.ts';
 import type { OpenApi } from './openapi.ts';
 import { errorsPage, referencePage } from './page.ts';
 
 const STYLE = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
-const POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const HEADERS = pageHeaders(contentSecurityPolicy(['style']));
 const HIDDEN = { schema: { hide: true } };
 
 /** The reference, for machines and for people. It is made once, when it is first asked for. */
@@ -21,7 +22,7 @@ export const docsRoutes =
     };
     const send = (reply: FastifyReply, type: string, text: string): FastifyReply =>
       reply
-        .headers({ 'content-type': type, 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
+        .headers({ ...HEADERS, 'content-type': type, 'cache-control': 'no-cache' })
         .serializer((plain: string) => plain)
         .send(text);
 

@@ -1,20 +1,32 @@
 import type { FastifyInstance } from 'fastify';
+import { contentSecurityPolicy } from './content-security-policy.ts';
 
 /** For answers that are data: nothing is to be guessed, framed, kept or told to others. */
 const HEADERS = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'x-frame-options': 'DENY',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-security-policy': contentSecurityPolicy(),
   'cache-control': 'no-store',
   // The filter of old browsers does more harm than good; Hook0 sends the header, too.
   'x-xss-protection': '0',
 };
 
-/** On every answer, refusals and unknown routes included; pages may set others in their place. */
-export const registerSecurityHeaders = (app: FastifyInstance): void => {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(HEADERS);
+/** Two years. Of this host alone: what else runs below its domain is not ours to decide. */
+const SECURE_HEADERS = { ...HEADERS, 'strict-transport-security': 'max-age=63072000' };
+
+/**
+ * On every answer, refusals and unknown routes included; pages may set others in their place. Browsers are told to come back over
+ * TLS when that is how people reach us: by the public address, or because a trusted proxy says so of the request.
+ */
+export const registerSecurityHeaders = (
+  app: FastifyInstance,
+  { publicUrl, trustedProxies }: { readonly publicUrl: string; readonly trustedProxies: readonly string[] },
+): void => {
+  const isSecure = publicUrl.startsWith('https:');
+  const asksProxy = !isSecure && trustedProxies.length > 0;
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(isSecure || (asksProxy && request.protocol === 'https') ? SECURE_HEADERS : HEADERS);
     done();
   });
 };

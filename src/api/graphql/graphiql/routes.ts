@@ -1,19 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyPluginAsync } from 'fastify';
+import { contentSecurityPolicy, pageHeaders } from '../../http/content-security-policy.ts';
 import { Problem } from '../../problems.ts';
 
-/** Scripts and styles of our own files, and nothing from elsewhere; what React sets on elements by itself needs no leave. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+/** What React sets on elements by itself needs no leave; the editor's icons are in its style sheet. */
+const HEADERS = pageHeaders(
+  contentSecurityPolicy(['script', 'style', 'connect', 'img', 'font'], { data: ['img', 'font'] }),
+);
 
 const HTML = 'text/html; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
@@ -48,8 +41,6 @@ export const graphiqlRoutes: FastifyPluginAsync = async (app) => {
   for (const [path, type, file] of FILES)
     app.get(path, async (_request, reply) => {
       const bytes = await bytesOf(file);
-      return reply
-        .headers({ 'content-type': type, 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
-        .send(bytes);
+      return reply.headers({ ...HEADERS, 'content-type': type, 'cache-control': 'no-cache' }).send(bytes);
     });
 };

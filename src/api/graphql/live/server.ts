@@ -7,7 +7,9 @@ import type { LiveKind } from '../../../live/topic.ts';
 import { findApplication } from '../../../projections/configuration/queries.ts';
 import { type Action, authorize } from '../../auth/authorize.ts';
 import type { ApiDeps } from '../../deps.ts';
+import { mayConnect } from '../../http/cors.ts';
 import { toProblem } from '../../http/errors.ts';
+import { clientAddress, createIsTrusted, requestHost } from '../../http/proxies.ts';
 import { applicationIdOf } from '../../scope.ts';
 import { type Connection, type ConnectionDeps, createConnection } from './connection.ts';
 import { createLiveOperations } from './operation.ts';
@@ -37,14 +39,16 @@ const refuseUpgrade = (socket: Duplex, status: string): void => {
 
 /** GraphQL subscriptions over WebSockets at `/graphql`, for as long as the server runs. */
 export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
-  const { live: hub, pool } = deps;
+  const { live: hub, pool, config, rateGuard } = deps;
+  const isTrusted = createIsTrusted(config.trustedProxies);
   const onError = (error: unknown): void => app.log.error({ err: error }, 'a live subscription failed');
-  const connectionDeps: ConnectionDeps = {
+  const connectionDeps: Omit<ConnectionDeps, 'authenticate'> = {
     hub,
     read: createLiveOperations(),
     answers: new WeakMap(),
-    authenticate: async (authorization) => deps.authenticate(authorization),
     applicationOf: async (principal, { kind, applicationId: given }) => {
+      const refusal = await rateGuard.principal(principal);
+      if (refusal) throw refusal;
       const applicationId = applicationIdOf(principal, given);
       const application = await findApplication(pool, applicationId);
       if (!application) throw notFound('application', applicationId);
@@ -63,12 +67,21 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
   const connections = new Map<WebSocket, Connection>();
   const answered = new WeakSet<object>();
 
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, request) => {
     if (socket.protocol !== PROTOCOL) {
       socket.close(4406, `Subprotocol not acceptable; speak ${PROTOCOL}`);
       return;
     }
-    connections.set(socket, createConnection(socket, connectionDeps));
+    const ip = clientAddress(request, isTrusted);
+    const authenticate: ConnectionDeps['authenticate'] = async (authorization) => {
+      try {
+        return await deps.authenticate(authorization);
+      } catch (error) {
+        if (toProblem(error).status < 500) rateGuard.failed(ip);
+        throw error;
+      }
+    };
+    connections.set(socket, createConnection(socket, { ...connectionDeps, authenticate }));
     answered.add(socket);
     socket.on('pong', () => answered.add(socket));
     socket.once('close', () => connections.delete(socket));
@@ -78,6 +91,12 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
     socket.on('error', () => socket.destroy());
     if ((request.url ?? '').split('?', 1)[0] !== PATH) refuseUpgrade(socket, '404 Not Found');
     else if (connections.size >= CONNECTIONS_MAX) refuseUpgrade(socket, '503 Service Unavailable');
+    else if (!mayConnect(request.headers.origin, requestHost(request, isTrusted), config))
+      refuseUpgrade(socket, '403 Forbidden');
+    else void upgrade(request, socket, head);
+  };
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    if (await rateGuard.address(clientAddress(request, isTrusted))) refuseUpgrade(socket, '429 Too Many Requests');
     else server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
   };
   app.server.on('upgrade', onUpgrade);
