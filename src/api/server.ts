@@ -29,6 +29,7 @@ import { registerJsonBody } from './http/body.ts';
 import { registerCors } from './http/cors.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
 import { createIsTrusted } from './http/proxies.ts';
+import { registerRequestLog } from './http/request-log.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { validatorCompiler } from './http/validation.ts';
 import { ingestRoutes } from './ingest/route.ts';
@@ -108,7 +109,7 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   const { trustedProxies } = deps.config;
   const app = Fastify({
     loggerInstance: logger as never,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Without it nobody's X-Forwarded headers are believed.
@@ -122,6 +123,7 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
   });
   registerSecurityHeaders(app as never, deps.config);
   registerErrors(app as never);
+  registerRequestLog(app as never, deps.config);
   registerCors(app as never, deps.config);
   limitAddresses(app as never, deps.rateGuard, rest.isWithin);
   registerJsonBody(app as never);

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/load.ts';
+import { createLogger } from '../runtime/logger.ts';
 import { openDatabase, prepareDatabase } from '../runtime/open-database.ts';
-import { createLogger, startService } from '../runtime/service.ts';
+import { startService } from '../runtime/service.ts';
 import { type Command, type CommandContext, EXIT } from './command.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;

@@ -18,6 +18,7 @@ import {
 
 export const ROLES = ['api', 'worker', 'projector'] as const;
 export type Role = (typeof ROLES)[number];
+const LOGGED_REQUESTS = ['failed', 'all'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** What is known about a variable besides its type. */
@@ -86,6 +87,12 @@ export const configSchema = z.object({
     default: 'info',
     description: 'Least important level that is logged.',
     expected: `one of ${LOG_LEVELS.join(', ')}`,
+  }),
+  logRequests: z.enum(LOGGED_REQUESTS).register(variables, {
+    variable: 'POSTHORN_LOG_REQUESTS',
+    default: 'failed',
+    description: 'Which requests to the API are logged at level info: those that failed or took a second, or all.',
+    expected: `one of ${LOGGED_REQUESTS.join(', ')}`,
   }),
   databaseUrl: url('postgres:', 'postgresql:').optional().register(variables, {
     variable: 'DATABASE_URL',

@@ -1,10 +1,11 @@
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { refuseReplayed } from '../eventstore/replayed.ts';
 import { signCheckpoint } from '../eventstore/signed-heads.ts';
 import { asyncProjections } from '../projections/index.ts';
 import { type ApiRole, createApiRole } from './api.ts';
+import { createLogger } from './logger.ts';
 import { type Node, startNode } from './node.ts';
 
 /** Between two signed statements of the log's heads. */
@@ -26,23 +27,6 @@ export type Service = {
   readonly node: Node;
   readonly stop: () => Promise<void>;
 };
-
-export const createLogger = (config: Config): Logger =>
-  pino({
-    level: config.logLevel,
-    base: { pid: process.pid },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    // What a database error quotes may be a payload: only its kind and message are logged.
-    serializers: {
-      err: (error: Error & { code?: string; cause?: unknown }) => ({
-        type: error?.name,
-        code: error?.code,
-        message: error?.message,
-        stack: error?.stack,
-        cause: error?.cause instanceof Error ? `${error.cause.name}: ${error.cause.message}` : undefined,
-      }),
-    },
-  });
 
 /**
  * Starts the roles of this process, and stops them in the order that loses nothing. Rejects with ReplayedDatabase on one that

@@ -22,6 +22,7 @@ describe('loading the configuration', () => {
       publicUrl: 'http://127.0.0.1:8080',
       roles: ['api', 'worker', 'projector'],
       logLevel: 'info',
+      logRequests: 'failed',
       databaseUrl: undefined,
       dataDir: `${process.cwd()}/.posthorn`,
       masterKey: undefined,

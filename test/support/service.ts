@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { pino } from 'pino';
 import { Pool, request } from 'undici';
 import { type Environment, loadConfig } from '#src/config/load.ts';
 import { initialise } from '#src/eventstore/initialise.ts';
+import { createLogger } from '#src/runtime/logger.ts';
 import { type Service, startService } from '#src/runtime/service.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -42,9 +42,13 @@ export type TestService = {
   readonly tenant: (...eventTypes: string[]) => Promise<Tenant>;
   /** What the service has logged as errors so far. */
   readonly errors: readonly string[];
+  /** All that it has logged; with `POSTHORN_LOG_LEVEL` more than errors. */
+  readonly log: readonly string[];
   readonly stop: () => Promise<void>;
 };
 
+/** Pino's number. */
+const ERROR = 50;
 const hex = (): string => randomBytes(32).toString('hex');
 
 /** A whole service, all roles, on a database of its own; receivers on 127.0.0.9 may be targets. */
@@ -60,12 +64,13 @@ export const startTestService = async (env: Environment = {}): Promise<TestServi
     POSTHORN_ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
     POSTHORN_ALLOW_TARGET_CIDRS: '127.0.0.9/32',
     POSTHORN_SHUTDOWN_TIMEOUT: '2s',
+    POSTHORN_LOG_LEVEL: 'error',
     POSTHORN_RATE_LIMITS: 'off', // Tests are quicker than anybody may be.
     ...env,
   });
   const { biscuitPrivateKeys = [], encryptionKeys = [] } = config;
   const { partitions } = await initialise({ url: database.url, partitions: config.partitions });
-  const errors: string[] = [];
+  const log: string[] = [];
   const service = await startService({
     config,
     secrets: { masterKey, biscuitPrivateKeys, encryptionKeys },
@@ -73,7 +78,7 @@ export const startTestService = async (env: Environment = {}): Promise<TestServi
     partitions,
     isAlone: true,
     version: '0.0.0-test',
-    logger: pino({ level: 'error' }, { write: (line: string) => errors.push(line) }),
+    logger: createLogger(config, { write: (line: string) => log.push(line) }),
   });
   const { address } = service;
   if (address === undefined) throw new Error('The service has no API.');
@@ -118,7 +123,10 @@ export const startTestService = async (env: Environment = {}): Promise<TestServi
       for (const name of eventTypes) await post('/event_types', { application_id: applicationId, name });
       return { organizationId, applicationId, secret: secrets.json[0].token as string };
     },
-    errors,
+    log,
+    get errors() {
+      return log.filter((line) => JSON.parse(line).level >= ERROR);
+    },
     stop: async () => {
       await http.close();
       await service.stop();

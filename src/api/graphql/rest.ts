@@ -42,6 +42,7 @@ export const createRest = (): Rest => {
     isWithin: () => requestIds.getStore() !== undefined,
     on: (app, prefix) => async (request, call) => {
       const { method, path, body, prefer } = call;
+      const { traceparent } = request.headers;
       // Awaited within: an injected request begins when its answer is waited for.
       const answer = await requestIds.run(
         String(request.id),
@@ -54,6 +55,7 @@ export const createRest = (): Rest => {
               authorization: request.headers.authorization ?? '',
               ...(body === undefined ? {} : { 'content-type': 'application/json' }),
               ...(prefer === undefined ? {} : { prefer }),
+              ...(traceparent === undefined ? {} : { traceparent }),
             },
             ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
           }),

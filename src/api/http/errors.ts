@@ -9,6 +9,7 @@ import { ReadModelBehind } from '../../projections/as-of/catch-up.ts';
 import { InvalidAsOf } from '../../projections/as-of/cut.ts';
 import { InvalidCursor } from '../../projections/page.ts';
 import { fromDomainError, Problem, problemDocument, RETRY_AFTER_SECONDS } from '../problems.ts';
+import { traceIdOf } from './request-log.ts';
 import { validationProblem } from './validation.ts';
 
 /** SQLSTATE classes that pass by themselves: connection, resources, locks, operator. */
@@ -68,7 +69,10 @@ export const registerErrors = (app: FastifyInstance): void => {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500)
-      request.log.error({ err: problem.cause ?? error, problem: problem.id }, 'request failed');
+      request.log.error(
+        { err: problem.cause ?? error, problem: problem.id, trace_id: traceIdOf(request) },
+        'request failed',
+      );
     return sendProblem(reply, request, problem);
   });
   const methodsOf = collectMethods(app);

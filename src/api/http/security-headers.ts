@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { contentSecurityPolicy } from './content-security-policy.ts';
+import { clientRequestId } from './request-log.ts';
 
 /** For answers that are data: nothing is to be guessed, framed, kept or told to others. */
 const HEADERS = {
@@ -27,6 +28,7 @@ export const registerSecurityHeaders = (
   const asksProxy = !isSecure && trustedProxies.length > 0;
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(isSecure || (asksProxy && request.protocol === 'https') ? SECURE_HEADERS : HEADERS);
+    reply.header('x-request-id', clientRequestId(request.headers) ?? request.id);
     done();
   });
 };
