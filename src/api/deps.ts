@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Config } from '../config/load.ts';
+import type { OwnEndpoint } from '../domain/target/address.ts';
 import type { HandleCommand } from '../eventstore/command-handler.ts';
 import type { GroupCommit } from '../eventstore/group-commit.ts';
 import type { LogReader } from '../eventstore/read.ts';
@@ -37,6 +38,8 @@ export type ApiDeps = {
   /** What is watched through this process. */
   readonly live: LiveHub;
   readonly authenticate: Authenticate;
+  /** Where no target may be. */
+  readonly ownEndpoints: readonly OwnEndpoint[];
   readonly rateGuard: RateGuard;
   readonly tokens: Tokens;
   readonly passwords: PasswordHasher;

@@ -9,6 +9,7 @@ import {
   list,
   listOrNone,
   origin,
+  ports,
   rateLimits,
   textOf,
   url,
@@ -205,6 +206,14 @@ export const configSchema = z.object({
     description: 'Networks that deliveries may go to although the egress guard denies them.',
     expected: 'a list of networks such as 127.0.0.9/32 or fd00::/8, or none',
   }),
+  denyTargetPorts: listOrNone(ports)
+    .transform((ranges) => ranges.flat())
+    .register(variables, {
+      variable: 'POSTHORN_DENY_TARGET_PORTS',
+      default: '2375-2380,3306,5432,5984,6379,6443,8500,9200,9300,10250,11211,27017',
+      description: 'Ports that targets may not have; below 1024 only 80 and 443 are open in any case.',
+      expected: 'a list of ports and ranges such as 3306,6000-6063, or none',
+    }),
   dnsServers: listOrNone(dnsServer).register(variables, {
     variable: 'POSTHORN_DNS_SERVERS',
     default: 'none',

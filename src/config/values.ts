@@ -60,6 +60,14 @@ export const cidr = (text: string): string | undefined => {
   return family !== 0 && fits && rest.length === 0 ? text : undefined;
 };
 
+/** A port, or a range such as `2375-2380`; answers with all of them. */
+export const ports = (text: string): readonly number[] | undefined => {
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  if (first === undefined || from < 1 || to < from || to > 65_535) return undefined;
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+};
+
 /** `ip:port`, `[ipv6]:port`, or an address alone for port 53; answers in the form that `dns.setServers` takes. */
 export const dnsServer = (text: string): string | undefined => {
   if (isIP(text) === 4) return `${text}:53`;

@@ -30,7 +30,7 @@ const LIMITS_CLEAN_MS = 60_000;
 const LIMITS_TIMEOUT_MS = 3_000;
 
 /** What the API stands on in a process. */
-type Ground = Pick<Node, 'core' | 'live' | 'metrics'> & Partial<Pick<Node, 'projector'>>;
+type Ground = Pick<Node, 'core' | 'live' | 'metrics'> & Partial<Pick<Node, 'projector' | 'ownEndpoints'>>;
 type ApiOptions = Pick<ServiceOptions, 'config' | 'secrets' | 'url' | 'partitions' | 'version'>;
 
 /** What is counted in the database for all processes; on a connection of its own, so that reads do not hold requests up. */
@@ -135,6 +135,7 @@ export const createApiRole = async (
     live: node.live,
     ingest: createIngest({ log, reader, configuration, partitions, now, limitsOf }),
     authenticate,
+    ownEndpoints: node.ownEndpoints ?? [],
     rateGuard: limits.guard,
     tokens,
     passwords: createPasswordHasher(),

@@ -5,6 +5,7 @@ import type { Secrets } from '../config/secrets.ts';
 import { prepareEd25519Key } from '../domain/signature/keys.ts';
 import { type Subscription, subscriptionDecider } from '../domain/subscription/decider.ts';
 import type { SubscriptionCommand, SubscriptionEvent } from '../domain/subscription/events.ts';
+import type { OwnEndpoint } from '../domain/target/address.ts';
 import { createCommandHandler } from '../eventstore/command-handler.ts';
 import { createLogFeed } from '../eventstore/feed.ts';
 import { createGroupCommit } from '../eventstore/group-commit.ts';
@@ -28,6 +29,7 @@ import { createRequestBuilder } from '../worker/delivery/request.ts';
 import { createSender, type Sender } from '../worker/send/send.ts';
 import { countPending, createWorkListQueries } from '../worklist/pending-delivery.ts';
 import { createMetrics, type Metrics, observe } from './metrics.ts';
+import { findOwnEndpoints } from './own-endpoints.ts';
 
 /** Between two looks at all heads: the truth behind every hint. */
 const HEADS_POLL_MS = 500;
@@ -112,13 +114,20 @@ type WorkerRole = {
   readonly sender: Sender;
 };
 
-const createWorkerRole = (options: NodeOptions, core: Core, metrics: Metrics): WorkerRole => {
+const createWorkerRole = (
+  options: NodeOptions,
+  core: Core,
+  metrics: Metrics,
+  ownEndpoints: readonly OwnEndpoint[],
+): WorkerRole => {
   const { config, secrets, partitions, logger } = options;
   const { log, configuration, vault, workList, workReader, onError } = core;
   const [signingKey] = secrets.biscuitPrivateKeys;
   if (!signingKey) throw new Error('POSTHORN_BISCUIT_PRIVATE_KEYS names no key.');
   const sender = createSender({
     allowCidrs: config.allowTargetCidrs,
+    deniedPorts: new Set(config.denyTargetPorts),
+    ownEndpoints,
     allowHttp: config.allowHttpTargets,
     ...(config.builtInReceiver && { builtInReceiver: createBuiltInReceiver(config) }),
     dnsServers: config.dnsServers,
@@ -249,6 +258,8 @@ export type Node = {
   readonly projector: ProjectorRole | undefined;
   /** What is watched through this process; follows the log only while somebody watches. */
   readonly live: LiveHub;
+  /** Where no target may be. */
+  readonly ownEndpoints: readonly OwnEndpoint[];
   /** Stops taking work, lets what is in flight end (at most `shutdownTimeoutMs`), gives everything back. */
   stop(): Promise<void>;
 };
@@ -257,11 +268,12 @@ export type Node = {
 export const startNode = async (options: NodeOptions): Promise<Node> => {
   const { roles, url, logger, config } = options;
   const core = createCore(options);
+  const ownEndpoints = await findOwnEndpoints(config, url);
   const metrics = createMetrics();
   const { onError } = core;
   if (options.isAlone) await expireAllLeases(core.queryPool);
   await core.configuration.notice(await core.workReader.heads());
-  const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics) : undefined;
+  const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics, ownEndpoints) : undefined;
   const projector = roles.includes('projector') ? createProjectorRole(options, core) : undefined;
 
   const live = createLiveHub({ feed: core.feed, reader: core.workReader, pool: core.workPool, now: Date.now, onError });
@@ -301,6 +313,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
     worker,
     projector,
     live,
+    ownEndpoints,
     stop: async () => {
       clearInterval(maintenance);
       live.stop();

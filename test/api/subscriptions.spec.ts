@@ -216,6 +216,8 @@ describe('what is refused', () => {
     'X-Posthorn-Attempt',
     'X-Forwarded-For',
     'Cookie',
+    ...['Keep-Alive', 'Proxy-Connection', 'TE', 'Trailer', 'Upgrade', 'Expect', 'Via', 'Forwarded', 'X-Real-IP'],
+    ...['User-Agent', 'Date', 'Set-Cookie', 'Accept-Encoding'],
   ])('the header %s', async (name) => {
     const refused = await create({}, { headers: { [name]: 'x' } });
     expect(refused.json.validation['target.headers']).toMatchObject([

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '#src/config/load.ts';
+import { DENIED_PORTS } from '#src/domain/target/target.ts';
 
 const HEX = 'ab'.repeat(32);
 const BASE64 = Buffer.alloc(32, 7).toString('base64');
@@ -39,6 +40,7 @@ describe('loading the configuration', () => {
       allowHttpTargets: true,
       builtInReceiver: true,
       allowTargetCidrs: [],
+      denyTargetPorts: [...DENIED_PORTS],
       dnsServers: [],
       signatureHeader: 'X-Hook0-Signature',
       signatureV0: false,

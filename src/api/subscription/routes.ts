@@ -76,12 +76,13 @@ const keptHeaders = (
 export const subscriptionRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, vault, configuration, publicKeys, reader, now, limitsOf } = deps;
+    const { pool, config, ownEndpoints, vault, configuration, publicKeys, reader, now, limitsOf } = deps;
     const commands = createCommands(deps);
     const sendTestEvent = createSendTestEvent(deps);
     const rules = {
-      addresses: addressRules({ allowCidrs: config.allowTargetCidrs }),
+      addresses: addressRules({ allowCidrs: config.allowTargetCidrs, ownEndpoints }),
       allowHttp: config.allowHttpTargets,
+      deniedPorts: new Set(config.denyTargetPorts),
       builtInReceiver: config.builtInReceiver,
     };
     const Body = subscriptionBody(rules, config.signatureHeader);

@@ -10,16 +10,25 @@ export type Verdict =
 export type Address = { readonly family: 4 | 6; readonly value: bigint };
 export type Cidr = Address & { readonly prefix: number };
 /** `deny` is for what is public but ours, such as this host and the database; it wins over `allow`. */
-export type AddressRules = { readonly allow: readonly Cidr[]; readonly deny: readonly Cidr[] };
+export type AddressRules = {
+  readonly allow: readonly Cidr[];
+  readonly deny: readonly Cidr[];
+  readonly own?: readonly OwnEndpoint[] | undefined;
+};
+/** Where something of ours listens; with `isWhole` nothing at that address may be reached, unless the operator's list allows it. */
+export type OwnEndpoint = { readonly address: Address; readonly port: number; readonly isWhole: boolean };
 
 export const PUBLIC_ONLY: AddressRules = { allow: [], deny: [] };
 
-export const verdict = (ip: string, rules: AddressRules = PUBLIC_ONLY): Verdict => {
+export const verdict = (ip: string, rules: AddressRules = PUBLIC_ONLY, port?: number): Verdict => {
   const address = parseAddress(ip);
   if (address === undefined) return { allowed: false, why: 'not an IP address' };
   const inside = (cidr: Cidr): boolean => contains(cidr, address);
+  const own = (rules.own ?? []).filter((endpoint) => isSame(endpoint.address, address));
+  if (own.some((endpoint) => endpoint.port === port)) return { allowed: false, why: 'an address of ours' };
   if (rules.deny.some(inside)) return { allowed: false, why: 'denied by configuration' };
   if (rules.allow.some(inside)) return { allowed: true, by: 'exception' };
+  if (own.some(({ isWhole }) => isWhole)) return { allowed: false, why: 'an address of ours' };
   const isPublic = (address.family === 4 || contains(GLOBAL_UNICAST, address)) && !RESERVED.some(inside);
   return isPublic ? { allowed: true, by: 'public' } : { allowed: false, why: 'not a public address' };
 };
@@ -28,9 +37,11 @@ export const verdict = (ip: string, rules: AddressRules = PUBLIC_ONLY): Verdict 
 export const addressRules = (lists: {
   readonly allowCidrs?: readonly string[] | undefined;
   readonly denyCidrs?: readonly string[] | undefined;
+  readonly ownEndpoints?: readonly OwnEndpoint[] | undefined;
 }): AddressRules => ({
   allow: (lists.allowCidrs ?? []).map(parseCidr),
   deny: (lists.denyCidrs ?? []).map(parseCidr),
+  own: lists.ownEndpoints,
 });
 
 /** `10.0.0.0/8`, `fd00::/8`, or one address alone. */
@@ -54,6 +65,8 @@ export const parseAddress = (ip: string): Address | undefined => {
   if (six === undefined) return undefined;
   return six >> 32n === 0xffffn ? { family: 4, value: six & 0xffff_ffffn } : { family: 6, value: six };
 };
+
+const isSame = (one: Address, other: Address): boolean => one.family === other.family && one.value === other.value;
 
 const contains = (cidr: Cidr, { family, value }: Address): boolean => {
   const shift = BigInt((family === 4 ? 32 : 128) - cidr.prefix);

@@ -62,6 +62,10 @@ const targetOf = ({ href, origin, pathname, search }: URL): Target => ({
   path: pathname + search,
 });
 
+/** With the scheme's own, when none is written. */
+export const portOf = ({ port, protocol }: { readonly port: string; readonly protocol: string }): number =>
+  port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+
 const refuseHost = (url: URL, rules: TargetRules): TargetRefusal | undefined => {
   const { hostname } = url;
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
@@ -72,7 +76,7 @@ const refuseHost = (url: URL, rules: TargetRules): TargetRefusal | undefined => 
 export const withoutTrailingDot = (name: string): string => (name.endsWith('.') ? name.slice(0, -1) : name);
 
 const refuseLiteral = (ip: string, url: URL, rules: TargetRules): TargetRefusal | undefined => {
-  const judged = verdict(ip, rules.addresses);
+  const judged = verdict(ip, rules.addresses, portOf(url));
   if (!judged.allowed) return blocked('The address is not a public one.');
   // What the operator listed by range may listen anywhere, in the clear.
   return judged.by === 'exception' ? undefined : (refuseScheme(url, rules) ?? refusePort(url, rules));

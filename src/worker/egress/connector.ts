@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { type AddressRules, parseAddress, verdict } from '../../domain/target/address.ts';
 import { BUILT_IN_RECEIVER_HOST } from '../../domain/target/built-in-receiver.ts';
-import { withoutTrailingDot } from '../../domain/target/target.ts';
+import { portOf, withoutTrailingDot } from '../../domain/target/target.ts';
 import type { BuiltInReceiver } from '../built-in-receiver/receiver.ts';
 import { EgressError, LocalFault, localFaultCode } from './errors.ts';
 import { Opening } from './opening.ts';
@@ -50,7 +50,7 @@ export const createConnector = (deps: ConnectorDeps): buildConnector.connector =
       callback(error, null);
     };
     const start = (addresses: readonly string[]): void => {
-      if (!addresses.every((address) => verdict(address, rules).allowed)) {
+      if (!addresses.every((address) => verdict(address, rules, portOf(options)).allowed)) {
         fail(new EgressError('blocked_target', 'The host resolves to an address that is not allowed.'));
         return;
       }
@@ -147,9 +147,11 @@ const connectTo = (attempt: Attempt, address: string, othersLeft: number, done: 
 };
 
 /** Whatever lies between (a redirecting firewall rule, a mistake above), the far end must be what was vetted. */
-const isVetted = ({ remoteAddress = '' }: Socket, address: string, rules: AddressRules): boolean => {
+const isVetted = ({ remoteAddress = '', remotePort }: Socket, address: string, rules: AddressRules): boolean => {
   const [far, vetted] = [parseAddress(remoteAddress), parseAddress(address)];
-  return far?.family === vetted?.family && far?.value === vetted?.value && verdict(remoteAddress, rules).allowed;
+  return (
+    far?.family === vetted?.family && far?.value === vetted?.value && verdict(remoteAddress, rules, remotePort).allowed
+  );
 };
 
 const asEgressError = (cause: Error, address: string, connected: boolean): Error => {

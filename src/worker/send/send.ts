@@ -1,4 +1,4 @@
-import { addressRules } from '../../domain/target/address.ts';
+import { addressRules, type OwnEndpoint } from '../../domain/target/address.ts';
 import { FORBIDDEN_HEADERS } from '../../domain/target/headers.ts';
 import { parseTarget, type Target, type TargetRefusal, type TargetRules } from '../../domain/target/target.ts';
 import type { BuiltInReceiver } from '../built-in-receiver/receiver.ts';
@@ -16,6 +16,8 @@ export type SenderOptions = {
   readonly allowCidrs?: readonly string[];
   /** Ranges inside it that may not: this host, its database. */
   readonly denyCidrs?: readonly string[];
+  /** Where we and our database listen. */
+  readonly ownEndpoints?: readonly OwnEndpoint[];
   readonly allowHttp?: boolean;
   /** Answers requests to its reserved host; without it that host is refused like any internal one. */
   readonly builtInReceiver?: BuiltInReceiver;

@@ -81,6 +81,63 @@ describe('what is not an address', () => {
   });
 });
 
+describe('what is ours', () => {
+  const address = (ip: string) => parseAddress(ip) ?? { family: 4 as const, value: 0n };
+  const ownEndpoints = [
+    { address: address('8.8.8.8'), port: 5432, isWhole: true },
+    { address: address('10.1.0.1'), port: 5432, isWhole: true },
+    { address: address('1.1.1.1'), port: 8080, isWhole: false },
+    { address: address('2606::1'), port: 8080, isWhole: false },
+  ];
+  const rules = addressRules({ allowCidrs: ['10.1.0.0/16'], ownEndpoints });
+  it.each([
+    ['8.8.8.8', 5432, false],
+    ['8.8.8.8', 443, false],
+    ['::ffff:8.8.8.8', 443, false],
+    ['8.8.8.9', 5432, true],
+    ['10.1.0.1', 5432, false],
+    ['10.1.0.1', 443, true],
+    ['1.1.1.1', 8080, false],
+    ['1.1.1.1', 443, true],
+    ['2606::1', 8080, false],
+    ['2606:0::1', 443, true],
+  ])('%s at port %i is allowed: %j', (ip, port, isAllowed) => {
+    expect(verdict(ip, rules, port).allowed).toBe(isAllowed);
+  });
+});
+
+describe('any IPv6 address', () => {
+  const groups = fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 });
+  /** Half of them where what is public is, so that both verdicts are met. */
+  const anyGroups = fc.oneof(
+    groups,
+    groups.map(([, ...others]) => [0x2600, ...others]),
+    groups.map(([, , ...others]) => [0x2001, 0x0db8, ...others]),
+    fc.tuple(fc.nat(0xffff), fc.nat(0xffff)).map(([a, b]) => [0, 0, 0, 0, 0, 0xffff, a, b]),
+  );
+  const isOpen = ([a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0]: number[]): boolean => {
+    if (a === 0 && b === 0 && c === 0 && d === 0 && e === 0 && f === 0xffff)
+      return allowed([g >> 8, g & 255, h >> 8, h & 255].join('.'));
+    const isReserved = (a === 0x2001 && (b < 0x200 || b === 0xdb8)) || a === 0x2002 || (a === 0x3fff && b < 0x1000);
+    return a >= 0x2000 && a <= 0x3fff && !isReserved;
+  };
+
+  it('has one verdict in all its spellings, and is open only inside 2000::/3', () => {
+    fc.assert(
+      fc.property(anyGroups, (parts) => {
+        const plain = parts.map((part) => part.toString(16)).join(':');
+        const padded = parts.map((part) => part.toString(16).padStart(4, '0')).join(':');
+        const [g = 0, h = 0] = parts.slice(6);
+        const dotted = `${plain.split(':').slice(0, 6).join(':')}:${[g >> 8, g & 255, h >> 8, h & 255].join('.')}`;
+        const short = new URL(`http://[${plain}]/`).hostname.slice(1, -1);
+        for (const spelling of [plain, padded, padded.toUpperCase(), dotted, short])
+          expect([spelling, allowed(spelling)]).toEqual([spelling, isOpen(parts)]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe('ranges by configuration', () => {
   const rules = addressRules({
     allowCidrs: ['127.0.0.9', '10.1.0.0/16', 'fd00::/8'],

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { parseAddress } from '#src/domain/target/address.ts';
 import { createSender, type SendOutcome } from '#src/worker/send/send.ts';
 import {
   addresses,
@@ -163,6 +164,23 @@ describe('an address', () => {
     expect(brief(await send('127.0.0.9', denying))).toBe('blocked_target');
     expect(brief(await send('ok.test', denying))).toBe('blocked_target');
     await denying.close();
+  });
+});
+
+describe('what is ours', () => {
+  it('is blocked at its port, by address and by name, with no connection', async () => {
+    const address = parseAddress(OK);
+    if (!address) throw new Error('The receiver has no address.');
+    const guarded = (port: number) => createSender({ ...settings, ownEndpoints: [{ address, port, isWhole: true }] });
+    const before = receiver.connections().accepted;
+    const here = guarded(receiver.port);
+    expect([brief(await send(OK, here)), brief(await send('ok.test', here))]).toEqual(
+      Array.from({ length: 2 }, () => 'blocked_target'),
+    );
+    expect(receiver.connections().accepted).toBe(before);
+    const elsewhere = guarded(receiver.port + 1);
+    expect([brief(await send(OK, elsewhere)), brief(await send('ok.test', elsewhere))]).toEqual([200, 200]);
+    await Promise.all([here.close(), elsewhere.close()]);
   });
 });
 
