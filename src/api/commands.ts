@@ -2,8 +2,8 @@ import type { Command, Decider, Event } from '@event-driven-io/emmett';
 import type { FastifyRequest } from 'fastify';
 import { type Application, applicationDecider } from '../domain/application/decider.ts';
 import type { ApplicationCommand, ApplicationEvent } from '../domain/application/events.ts';
-import { eventTypeDecider } from '../domain/event-type/decider.ts';
-import type { EventTypeCommand } from '../domain/event-type/events.ts';
+import { type EventType, eventTypeDecider } from '../domain/event-type/decider.ts';
+import type { EventTypeCommand, EventTypeEvent } from '../domain/event-type/events.ts';
 import { type Organization, organizationDecider } from '../domain/organization/decider.ts';
 import type { OrganizationCommand, OrganizationEvent } from '../domain/organization/events.ts';
 import { quotaDecider } from '../domain/quota/decider.ts';
@@ -133,12 +133,20 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
         async () => ({ ...(await check()), ...configured(writes, beside) }),
       ),
 
-    eventType: (request: FastifyRequest, command: Plain<EventTypeCommand>, beside: Beside = nothing) => {
-      const { applicationId, name } = command.data;
-      return handle(
-        eventTypeDecider,
+    /** All of the commands, which are about one event type, or none. */
+    eventType: (
+      request: FastifyRequest,
+      [first, ...others]: readonly [Plain<EventTypeCommand>, ...Plain<EventTypeCommand>[]],
+      beside: Beside = nothing,
+    ) => {
+      const { applicationId, name } = first.data;
+      return handle<EventType, Several<EventTypeCommand>, EventTypeEvent>(
+        severally(eventTypeDecider),
         { streamId: `event_type:${applicationId}:${name}`, partition: partitionOf(applicationId, partitions) },
-        { ...command, metadata: at() } as EventTypeCommand,
+        {
+          type: 'Several',
+          data: { commands: [first, ...others].map((command) => ({ ...command, metadata: at() }) as EventTypeCommand) },
+        },
         metadataOf(request),
         () => configured([], beside),
       );

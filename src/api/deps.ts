@@ -6,6 +6,7 @@ import type { GroupCommit } from '../eventstore/group-commit.ts';
 import type { LogReader } from '../eventstore/read.ts';
 import type { PasswordHasher } from '../identity/hasher.ts';
 import type { LiveHub } from '../live/hub.ts';
+import type { SchemaCache } from '../payload-schema/cache.ts';
 import type { ConfigurationCache } from '../projections/configuration/cache.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -32,6 +33,8 @@ export type ApiDeps = {
   readonly reader: LogReader;
   readonly handle: HandleCommand;
   readonly configuration: ConfigurationCache;
+  /** The schemas that payloads must match, compiled. */
+  readonly schemas: SchemaCache;
   readonly workList: WorkListQueries;
   readonly vault: Vault;
   readonly ingest: Ingest;

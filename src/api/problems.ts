@@ -139,6 +139,11 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The application has as many subscriptions as its quota allows',
     advice: 'Nothing passes by waiting alone: remove something, or ask for a larger plan.',
   },
+  TooManyEventTypeSchemas: {
+    status: 409,
+    title: 'The event type has as many schemas as it may',
+    advice: 'Activate one of its versions, or create another event type.',
+  },
   UnauthorizedWorkers: {
     status: 400,
     title: 'The organization may not use these workers',
@@ -193,6 +198,11 @@ const EDGE_PROBLEMS = {
     status: 403,
     title: 'The token is not good, or not for this',
     advice: 'Check whether it expired, was revoked, or was restricted: `posthorn token inspect` shows what it holds.',
+  },
+  EventInvalidAgainstSchema: {
+    status: 422,
+    title: 'The payload does not match the schema of its event type',
+    advice: '`validation` names what fails, `params.path` being the JSON Pointer into the payload.',
   },
   Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
   GraphqlLimit: {
@@ -272,6 +282,11 @@ const EDGE_PROBLEMS = {
     advice: 'Look at the preview again, then replay as many as it says.',
   },
   RouteNotFound: { status: 404, title: 'There is no such route', advice: '/docs lists the routes.' },
+  SchemaWouldRefuse: {
+    status: 409,
+    title: 'The schema would refuse events that came within the last week',
+    advice: 'Look at the check of this version; activate with `force`, or with `expected_refusals` as many as it says.',
+  },
   ServiceUnavailable: {
     status: 503,
     title: 'Not available at the moment',

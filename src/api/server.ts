@@ -16,6 +16,7 @@ import { collectProblems, openApiBase, withProblems } from './docs/openapi.ts';
 import { docsRoutes } from './docs/routes.ts';
 import { eventRoutes } from './event/routes.ts';
 import { eventTypeRoutes } from './event-type/routes.ts';
+import { eventTypeSchemaRoutes } from './event-type/schema-routes.ts';
 import { eventsPerDayRoutes } from './events-per-day/routes.ts';
 import { graphiqlRoutes } from './graphql/graphiql/routes.ts';
 import { registerLive } from './graphql/live/server.ts';
@@ -58,6 +59,7 @@ const PRIVATE = [
   eventRoutes,
   eventsPerDayRoutes,
   eventTypeRoutes,
+  eventTypeSchemaRoutes,
   subscriptionRoutes,
   deliveryRoutes,
   deadLetterRoutes,

@@ -30,7 +30,8 @@ export type DomainErrorId =
   | 'PasswordTooLong'
   | 'PasswordTooShort'
   | 'UnauthorizedWorkers'
-  | 'UserAlreadyExist';
+  | 'UserAlreadyExist'
+  | 'TooManyEventTypeSchemas';
 
 /** An expected refusal: what happened, to which id, and what to do next. Bugs are never a DomainError. */
 export class DomainError extends Error {

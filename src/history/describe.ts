@@ -112,6 +112,14 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
       return { ...state, status: 'deactivated' };
     case 'EventTypeReactivated':
       return { ...state, status: 'active' };
+    case 'EventTypeSchemaAdded': {
+      const { version, sha256 } = event.data;
+      return { ...state, schemas: { ...objectOf(state.schemas), [version]: { sha256 } } };
+    }
+    case 'EventTypeSchemaActivated':
+      return { ...state, active_schema_version: event.data.version };
+    case 'EventTypeSchemaDeactivated':
+      return { ...state, active_schema_version: null };
     case 'OrganizationDeleted':
     case 'ApplicationDeleted':
     case 'SubscriptionDeleted':

@@ -73,6 +73,12 @@ export const summarise = (event: AnyDomainEvent, before: JsonObject, changes: re
     case 'EventTypeDeactivated':
     case 'EventTypeReactivated':
       return `Event type ${event.data.name} ${EVENT_TYPE[event.type]}`;
+    case 'EventTypeSchemaAdded':
+      return `Schema version ${event.data.version} added to ${event.data.name}`;
+    case 'EventTypeSchemaActivated':
+      return `Schema version ${event.data.version} enforced for ${event.data.name}`;
+    case 'EventTypeSchemaDeactivated':
+      return `Schema no longer enforced for ${event.data.name}`;
     case 'ApplicationSecretCreated':
       return `API secret${named(event.data.name)} created`;
     case 'ApplicationSecretRenamed':

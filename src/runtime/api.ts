@@ -5,6 +5,7 @@ import { createAuthenticate } from '../api/auth/authenticate.ts';
 import { createRefusals } from '../api/auth/refusals.ts';
 import { createTokenUse } from '../api/auth/token-use.ts';
 import type { ApiDeps } from '../api/deps.ts';
+import { createStoredSchemas } from '../api/event-type/stored-schemas.ts';
 import { createIngest } from '../api/ingest/ingest.ts';
 import type { SettingDescription } from '../api/instance/environment.ts';
 import { createLimitsOf } from '../api/quota/limits.ts';
@@ -110,6 +111,7 @@ export const createApiRole = async (
     signToken: (token) => tokens.mintMail(token).token,
     onError,
   });
+  const schemas = createStoredSchemas(queryPool);
   const limitsOf = createLimitsOf({ pool: queryPool, quotas: config.quotas, now });
   log.onCommit(limitsOf.noticeCommit);
   const quotaWatch = createQuotaWatch({
@@ -130,10 +132,11 @@ export const createApiRole = async (
     reader,
     handle,
     configuration,
+    schemas,
     workList,
     vault,
     live: node.live,
-    ingest: createIngest({ log, reader, configuration, partitions, now, limitsOf }),
+    ingest: createIngest({ log, reader, configuration, schemas, partitions, now, limitsOf }),
     authenticate,
     ownEndpoints: node.ownEndpoints ?? [],
     rateGuard: limits.guard,

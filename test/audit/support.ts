@@ -17,6 +17,7 @@ import {
   deliveryDeadLettered,
   eventOf,
   eventTypeCreated,
+  eventTypeSchemaAdded,
   idOf,
   organizationCreated,
   subscriptionCreated,
@@ -33,7 +34,7 @@ export const ALL: Asked = { partitions: [], from: [], to: [], until: null };
 export const fillLog = async (log: TestLog, events: number): Promise<void> => {
   await log.append(organizationCreated({ name: 'Bär & "Söhne"\n\u2028' }));
   await log.append(applicationCreated(), applicationSecretCreated());
-  await log.append(eventTypeCreated());
+  await log.append(eventTypeCreated(), eventTypeSchemaAdded());
   await log.append(subscriptionCreated());
   for (let index = 0; index < events; index += 1) {
     const { delivery, attempt } = eventOf(`${index}`, { subscription: idOf(`subscription ${index % 3}`) });

@@ -21,7 +21,17 @@ const deciders = {
       'ApplicationSecretDeleted',
     ],
   ],
-  event_type: [eventTypeDecider, ['EventTypeCreated', 'EventTypeDeactivated', 'EventTypeReactivated']],
+  event_type: [
+    eventTypeDecider,
+    [
+      'EventTypeCreated',
+      'EventTypeDeactivated',
+      'EventTypeReactivated',
+      'EventTypeSchemaAdded',
+      'EventTypeSchemaActivated',
+      'EventTypeSchemaDeactivated',
+    ],
+  ],
   subscription: [
     subscriptionDecider,
     [

@@ -13,6 +13,8 @@ import {
   eventReplayed,
   eventTypeCreated,
   eventTypeDeactivated,
+  eventTypeSchemaActivated,
+  eventTypeSchemaAdded,
   type Fact,
   organizationCreated,
   organizationRenamed,
@@ -70,6 +72,16 @@ describe('the history of an object', () => {
   });
 
   it.each<[string, Fact[], unknown]>([
+    [
+      'the schema that is enforced',
+      [eventTypeCreated(), eventTypeSchemaAdded({ sha256: 'ab' }), eventTypeSchemaActivated()],
+      [{ path: '/active_schema_version', before: null, after: 1 }],
+    ],
+    [
+      'a new version of a schema',
+      [eventTypeCreated(), eventTypeSchemaAdded({ sha256: 'ab' })],
+      [{ path: '/schemas/1/sha256', before: null, after: 'ab' }],
+    ],
     ['a name', [organizationCreated(), organizationRenamed()], [{ path: '/name', before: 'Acme', after: 'Acme Ltd' }]],
     [
       'a switch',

@@ -80,6 +80,27 @@ export const eventTypeReactivated = fact('EventTypeReactivated', () => ({
   reactivatedAt: T0,
 }));
 
+const schema = { type: 'object', required: ['id'] };
+export const eventTypeSchemaAdded = fact('EventTypeSchemaAdded', () => ({
+  ...own,
+  name: eventType,
+  version: 1,
+  schema,
+  sha256: hash('sha256', JSON.stringify(schema), 'hex'),
+  addedAt: T0,
+}));
+export const eventTypeSchemaActivated = fact('EventTypeSchemaActivated', () => ({
+  ...own,
+  name: eventType,
+  version: 1,
+  activatedAt: T0,
+}));
+export const eventTypeSchemaDeactivated = fact('EventTypeSchemaDeactivated', () => ({
+  ...own,
+  name: eventType,
+  deactivatedAt: T0,
+}));
+
 export const settings = (
   given: Partial<DataOf<'SubscriptionCreated'>['settings']> = {},
 ): DataOf<'SubscriptionCreated'>['settings'] => ({

@@ -112,7 +112,7 @@ export const eventTypeRoutes =
         const limits = await limitsOf.application(application);
         await commands.eventType(
           request,
-          { type: 'CreateEventType', data: { applicationId, organizationId, name } },
+          [{ type: 'CreateEventType', data: { applicationId, organizationId, name } }],
           (run) => requireEventTypes(run, applicationId, limits.eventTypes),
         );
         return reply.code(201).send(toEventType(name));
@@ -159,10 +159,9 @@ export const eventTypeRoutes =
         const application = await applicationFor(pool, request, 'event_type:delete', request.query.application_id);
         const { applicationId, organizationId } = application;
         if (parseEventTypeName(name) === null) throw notFound('event type', name);
-        await commands.eventType(request, {
-          type: 'DeactivateEventType',
-          data: { applicationId, organizationId, name },
-        });
+        await commands.eventType(request, [
+          { type: 'DeactivateEventType', data: { applicationId, organizationId, name } },
+        ]);
         return reply.code(204).send(null);
       },
     );

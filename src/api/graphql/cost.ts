@@ -41,6 +41,9 @@ const COSTS: Readonly<Record<string, number>> = {
   // Up to 512 KiB, and up to 64 KiB.
   payload: 200,
   response: 20,
+  schema: 20,
+  // Payloads of a week are read and evaluated, for up to 2 seconds.
+  schemaCheck: 1_000,
   // Some 100 KiB of answer: one to a request.
   __schema: 5_001,
   __type: 500,

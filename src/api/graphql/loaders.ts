@@ -3,6 +3,7 @@ import type { SubscriptionEvent, SubscriptionSettings } from '../../domain/subsc
 import { partitionOf } from '../../eventstore/partition.ts';
 import { describeHistory, type HistoryEntry } from '../../history/describe.ts';
 import { HISTORY_MAX } from '../../history/queries.ts';
+import { schemaId } from '../../projections/configuration/schemas.ts';
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
 import type { TrafficBucket, TrafficSpan } from '../../projections/traffic/queries.ts';
@@ -102,6 +103,7 @@ export const createLoaders = (deps: ApiDeps, reads: Reads, cut: Moment['cut']) =
     subscriptions: createLoader(itself, reads.allSubscriptions),
     traffic: createLoader(trafficKey, traffic),
     settings: createLoader(({ subscriptionId }: SubscriptionKey) => subscriptionId, settingsHistories),
+    eventTypeSchema: createLoader(schemaId, reads.findEventTypeSchemas),
     event: createLoader(eventKey, reads.findEvents),
     /** With its attempts. */
     delivery: createLoader(

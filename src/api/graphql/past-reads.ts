@@ -17,6 +17,7 @@ import {
   listSubscriptionsOldestFirstAsOf,
   subscriptionsOfApplicationsAsOf,
 } from '../../projections/configuration/lists-as-of.ts';
+import { findEventTypeSchemas, listEventTypeSchemas } from '../../projections/configuration/schemas.ts';
 import { type Counts, countsAsOf } from '../../projections/counts/queries.ts';
 import { groupDeadLettersAsOf, listDeadLettersAsOf } from '../../projections/dead-letter/as-of.ts';
 import {
@@ -110,6 +111,8 @@ export const createPastReads = (deps: ApiDeps, past: Past): Reads => {
     countEventTypes: async (applicationId, upTo) =>
       countUpTo((await countConfigurationAsOf(past, applicationId)).eventTypes, upTo),
     findEventType: (applicationId, name) => findEventTypeAsOf(past, applicationId, name),
+    eventTypeSchemas: (eventType, page) => listEventTypeSchemas(db, eventType, page, cut),
+    findEventTypeSchemas: (keys) => findEventTypeSchemas(db, keys),
 
     subscriptions: (applicationId, filter) => listSubscriptionsOldestFirstAsOf(past, applicationId, filter),
     countSubscriptions: (applicationId, filter, upTo) =>

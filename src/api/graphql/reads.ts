@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../../eventstore/types.ts';
 import { listAudit } from '../../history/audit.ts';
+import type { SchemaKey } from '../../payload-schema/cache.ts';
 import type { AuditFilter } from '../../projections/audit/queries.ts';
 import {
   type ApplicationFilter,
@@ -23,6 +24,7 @@ import {
   listApplicationSecrets,
   listEventTypes,
 } from '../../projections/configuration/queries.ts';
+import { findEventTypeSchemas, listEventTypeSchemas } from '../../projections/configuration/schemas.ts';
 import { type Counts, countsOf } from '../../projections/counts/queries.ts';
 import {
   countDeadLettersUpTo,
@@ -79,6 +81,10 @@ export const createReads = (deps: ApiDeps, at: Date) => {
     eventTypes: (applicationId: string, page: PageRequest) => listEventTypes(pool, applicationId, page),
     countEventTypes: exactly((applicationId: string, limit) => countEventTypes(pool, applicationId, limit)),
     findEventType: (applicationId: string, name: string) => findEventType(pool, applicationId, name),
+    eventTypeSchemas: (eventType: { applicationId: string; name: string }, page: PageRequest) =>
+      listEventTypeSchemas(pool, eventType, page),
+    /** A version never changes: that of the past is that of now. */
+    findEventTypeSchemas: (keys: readonly SchemaKey[]) => findEventTypeSchemas(pool, keys),
 
     subscriptions: (applicationId: string, filter: SubscriptionFilter & PageRequest) =>
       listSubscriptionsOldestFirst(pool, applicationId, filter),

@@ -11,6 +11,7 @@ import type { GroupCommit } from '../../eventstore/group-commit.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { LogReader } from '../../eventstore/read.ts';
 import type { Append, AppendResult, StreamAppend, Write } from '../../eventstore/types.ts';
+import type { SchemaCache } from '../../payload-schema/cache.ts';
 import type {
   ApplicationConfiguration,
   SubscriptionConfiguration,
@@ -21,6 +22,7 @@ import { addPending, type PendingDelivery } from '../../worklist/pending-deliver
 import { Problem } from '../problems.ts';
 import type { LimitsOf } from '../quota/limits.ts';
 import { takeEvent } from '../quota/take.ts';
+import { createPayloadCheck } from './payload-check.ts';
 
 /** What a producer asks for, validated and authenticated. */
 export type IngestRequest = {
@@ -60,6 +62,7 @@ export type IngestDeps = {
   readonly log: GroupCommit;
   readonly reader: LogReader;
   readonly configuration: ConfigurationCache;
+  readonly schemas: SchemaCache;
   readonly partitions: number;
   readonly now: () => Date;
   readonly limitsOf: Pick<LimitsOf, 'isEnforced' | 'application' | 'organization'>;
@@ -72,7 +75,17 @@ export type Ingest = (request: IngestRequest) => Promise<Ingested>;
  * subscription, and the payload. The commit is refused when the configuration it was routed with is not the newest, and
  * the event is routed again.
  */
-export const createIngest = ({ log, reader, configuration, partitions, now, limitsOf }: IngestDeps): Ingest => {
+export const createIngest = ({
+  log,
+  reader,
+  configuration,
+  schemas,
+  partitions,
+  now,
+  limitsOf,
+}: IngestDeps): Ingest => {
+  const checkPayload = createPayloadCheck(schemas);
+
   /** A refusal must not come from a stale copy, an acceptance cannot: the commit checks it. */
   const configurationFor = async (request: IngestRequest): Promise<ApplicationConfiguration> => {
     const accepts = (found: ApplicationConfiguration | undefined): found is ApplicationConfiguration =>
@@ -106,6 +119,35 @@ export const createIngest = ({ log, reader, configuration, partitions, now, limi
     return fresh;
   };
 
+  /**
+   * The configuration to route with, whose schema the payload matches; undefined when it does not, yet was ingested before:
+   * what was accepted is answered again, whatever schema was activated since. Versions that were matched are in `matched`.
+   */
+  const acceptedBy = async (
+    request: IngestRequest,
+    matched: Set<number>,
+    partition: number,
+  ): Promise<ApplicationConfiguration | undefined> => {
+    const { applicationId, eventType: name, eventId } = request;
+    const refusalBy = async ({ schemaVersions }: ApplicationConfiguration): Promise<Problem | undefined> => {
+      const version = schemaVersions.get(name);
+      if (version === undefined || matched.has(version)) return undefined;
+      const refusal = await checkPayload({ applicationId, name, version }, request);
+      if (!refusal) matched.add(version);
+      return refusal;
+    };
+    const found = await configurationFor(request);
+    if (!found.schemaVersions.has(name) || !(await refusalBy(found))) return found;
+    await configuration.freshApplication(applicationId);
+    const fresh = await configurationFor(request);
+    const refusal = await refusalBy(fresh);
+    if (!refusal) return fresh;
+    const history =
+      eventId === undefined ? [] : await reader.readStream(`event:${applicationId}:${eventId}`, { partition });
+    if (history.length > 0) return undefined;
+    throw refusal;
+  };
+
   const repeatOf = async (
     request: IngestRequest,
     eventId: string,
@@ -133,11 +175,13 @@ export const createIngest = ({ log, reader, configuration, partitions, now, limi
   return async (request) => {
     const partition = partitionOf(request.applicationId, partitions);
     const payloadSha256 = hash('sha256', request.body, 'hex');
+    const matchedSchemas = new Set<number>();
     for (let routing = 0; routing < ROUTINGS_MAX; routing += 1) {
-      const routedWith = await configurationFor(request);
+      const routedWith = await acceptedBy(request, matchedSchemas, partition);
       const receivedAt = now();
       const eventId = request.eventId ?? uuidv7(receivedAt.getTime());
       const streamId = `event:${request.applicationId}:${eventId}`;
+      if (!routedWith) return repeatOf(request, eventId, payloadSha256, streamId, partition);
       const { onlySubscriptionId } = request;
       const matched =
         onlySubscriptionId === undefined ? routedWith.routes.match(request) : [{ subscriptionId: onlySubscriptionId }];

@@ -82,6 +82,7 @@ const tooLarge = (bytesMax: number): Problem =>
 /** Refusals of a single event. */
 const PROBLEMS = [
   'EventAlreadyIngested',
+  'EventInvalidAgainstSchema',
   'EventInvalidBase64Payload',
   'EventInvalidJsonPayload',
   'EventInvalidPayloadContentType',

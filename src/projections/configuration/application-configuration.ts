@@ -25,6 +25,8 @@ export type ApplicationConfiguration = {
   readonly configurationPosition: number;
   /** Names of the active event types. */
   readonly eventTypes: ReadonlySet<string>;
+  /** Versions of the schemas that payloads must match, by the names of active event types. */
+  readonly schemaVersions: ReadonlyMap<string, number>;
   /** Ids of the application secrets that open doors. */
   readonly secretIds: ReadonlySet<string>;
   /** Ids of the subscriptions that are enabled. */
@@ -65,6 +67,8 @@ export const toSubscriptionConfiguration = (row: SubscriptionRow): SubscriptionC
 const LOAD = `
   SELECT a.organization_id, a.partition_no, h.configuration_position::float8 AS configuration_position,
     coalesce((SELECT json_agg(name) FROM event_type WHERE application_id = a.application_id AND is_active), '[]') AS event_types,
+    coalesce((SELECT json_agg(json_build_array(name, active_schema_version)) FROM event_type
+              WHERE application_id = a.application_id AND is_active AND active_schema_version IS NOT NULL), '[]') AS schema_versions,
     coalesce((SELECT json_agg(secret_id) FROM application_secret
               WHERE application_id = a.application_id AND deleted_at IS NULL), '[]') AS secret_ids,
     coalesce((SELECT json_agg(s) FROM (
@@ -78,6 +82,7 @@ type ConfigurationRow = {
   partition_no: number;
   configuration_position: number;
   event_types: string[];
+  schema_versions: [name: string, version: number][];
   secret_ids: string[];
   subscriptions: SubscriptionRow[];
 };
@@ -100,6 +105,7 @@ export const loadApplicationConfiguration = async (
     partition: row.partition_no,
     configurationPosition: row.configuration_position,
     eventTypes: new Set(row.event_types),
+    schemaVersions: new Map(row.schema_versions),
     secretIds: new Set(row.secret_ids),
     enabledIds: new Set(row.subscriptions.flatMap((of) => (of.is_enabled ? [of.subscription_id] : []))),
     routes: compileRoutes(row.subscriptions.map(toSubscriptionConfiguration)),

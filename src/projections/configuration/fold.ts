@@ -73,12 +73,24 @@ export const foldEventType = foldWith<EventTypeRecord, EventTypeEvent>((found, {
     case 'EventTypeCreated': {
       const { applicationId, organizationId, name } = data;
       const at = new Date(data.createdAt);
-      return { applicationId, organizationId, name, isActive: true, createdAt: at, updatedAt: at };
+      return {
+        applicationId,
+        organizationId,
+        name,
+        isActive: true,
+        activeSchemaVersion: null,
+        createdAt: at,
+        updatedAt: at,
+      };
     }
     case 'EventTypeDeactivated':
       return found && { ...found, isActive: false, updatedAt: new Date(data.deactivatedAt) };
     case 'EventTypeReactivated':
       return found && { ...found, isActive: true, updatedAt: new Date(data.reactivatedAt) };
+    case 'EventTypeSchemaActivated':
+      return found && { ...found, activeSchemaVersion: data.version, updatedAt: new Date(data.activatedAt) };
+    case 'EventTypeSchemaDeactivated':
+      return found && { ...found, activeSchemaVersion: null, updatedAt: new Date(data.deactivatedAt) };
     default:
       return found;
   }

@@ -99,13 +99,26 @@ export const applicationSecretProjection = inlineProjection<SecretChange>(
   },
 );
 
-export const eventTypeProjection = inlineProjection<EventTypeEvent>(
+type SchemaAdded = Extract<EventTypeEvent, { type: 'EventTypeSchemaAdded' }>;
+
+export const eventTypeProjection = inlineProjection<Exclude<EventTypeEvent, SchemaAdded>>(
   'event_type',
-  ['EventTypeCreated', 'EventTypeDeactivated', 'EventTypeReactivated'],
+  [
+    'EventTypeCreated',
+    'EventTypeDeactivated',
+    'EventTypeReactivated',
+    'EventTypeSchemaActivated',
+    'EventTypeSchemaDeactivated',
+  ],
   ({ type, data, partition, position }, table) => {
     const set = (isActive: boolean, at: string): Change => [
       `UPDATE ${table('event_type')} SET is_active = $3, updated_at = $4, position = $5 WHERE application_id = $1 AND name = $2`,
       [data.applicationId, data.name, isActive, at, position],
+    ];
+    const enforce = (version: number | null, at: string): Change => [
+      `UPDATE ${table('event_type')} SET active_schema_version = $3, updated_at = $4, position = $5
+       WHERE application_id = $1 AND name = $2`,
+      [data.applicationId, data.name, version, at, position],
     ];
     switch (type) {
       case 'EventTypeCreated':
@@ -119,8 +132,33 @@ export const eventTypeProjection = inlineProjection<EventTypeEvent>(
         return set(false, data.deactivatedAt);
       case 'EventTypeReactivated':
         return set(true, data.reactivatedAt);
+      case 'EventTypeSchemaActivated':
+        return enforce(data.version, data.activatedAt);
+      case 'EventTypeSchemaDeactivated':
+        return enforce(null, data.deactivatedAt);
     }
   },
+);
+
+export const eventTypeSchemaProjection = inlineProjection<SchemaAdded>(
+  'event_type_schema',
+  ['EventTypeSchemaAdded'],
+  ({ data, partition, position }, table) => [
+    `INSERT INTO ${table('event_type_schema')}
+       (application_id, organization_id, name, version, schema, sha256, created_at, partition_no, position)
+     VALUES ($1, $2, $3, $4, $5::json, decode($6, 'hex'), $7, $8, $9)`,
+    [
+      data.applicationId,
+      data.organizationId,
+      data.name,
+      data.version,
+      JSON.stringify(data.schema),
+      data.sha256,
+      data.addedAt,
+      partition,
+      position,
+    ],
+  ],
 );
 
 export const subscriptionProjection = inlineProjection<SubscriptionEvent>(
@@ -194,6 +232,7 @@ export const configurationProjections: readonly Projection[] = [
   applicationProjection,
   applicationSecretProjection,
   eventTypeProjection,
+  eventTypeSchemaProjection,
   subscriptionProjection,
   auditEntryProjection,
 ];

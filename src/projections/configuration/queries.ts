@@ -24,6 +24,8 @@ export type EventTypeRecord = Created & {
   readonly organizationId: string;
   readonly name: string;
   readonly isActive: boolean;
+  /** The version of its schema that payloads must match. */
+  readonly activeSchemaVersion: number | null;
   readonly updatedAt: Date;
 };
 export type SubscriptionRecord = Created & {
@@ -200,10 +202,12 @@ export type EventTypeRow = {
   organization_id: string;
   name: string;
   is_active: boolean;
+  active_schema_version: number | null;
   created_at: Date;
   updated_at: Date;
 };
-export const EVENT_TYPE_COLUMNS = 'application_id, organization_id, name, is_active, created_at, updated_at';
+export const EVENT_TYPE_COLUMNS =
+  'application_id, organization_id, name, is_active, active_schema_version, created_at, updated_at';
 const EVENT_TYPE = `SELECT ${EVENT_TYPE_COLUMNS} FROM event_type WHERE application_id = $1`;
 const FIND_EVENT_TYPE = `${EVENT_TYPE} AND name = $2`;
 /** In the order of bytes, whatever the database's collation: a cursor must mean the same everywhere. */
@@ -216,6 +220,7 @@ export const toEventType = (row: EventTypeRow): EventTypeRecord => ({
   organizationId: row.organization_id,
   name: row.name,
   isActive: row.is_active,
+  activeSchemaVersion: row.active_schema_version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 });

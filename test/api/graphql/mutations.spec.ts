@@ -389,6 +389,21 @@ describe('mutations that are refused', () => {
         { method: 'DELETE' },
       ],
       [
+        `addEventTypeSchema(applicationId: "${app}", name: "order.paid", schema: { type: "none" }) { version }`,
+        '/event_types/order.paid/schemas',
+        { method: 'POST', body: { application_id: app, schema: { type: 'none' } } },
+      ],
+      [
+        `activateEventTypeSchema(applicationId: "${app}", name: "order.paid", version: 99) { name }`,
+        '/event_types/order.paid/schemas/99/activate',
+        { method: 'POST', body: { application_id: app } },
+      ],
+      [
+        `deactivateEventTypeSchema(applicationId: "${app}", name: "no.such") { name }`,
+        '/event_types/no.such/schemas/deactivate',
+        { method: 'POST', body: { application_id: app } },
+      ],
+      [
         `createSubscription(input: { applicationId: "${app}", eventTypes: ["order.paid"], target: { url: "ftp://example.org" } }) { secret }`,
         '/subscriptions',
         { method: 'POST', body: { ...nobodys, application_id: app, target: bad } },

@@ -6,15 +6,15 @@ import type { Resolver } from '../schema.ts';
 /** Asks the REST operation that does what a mutation is for. */
 export type Call = (call: RestCall) => ReturnType<CallRest>;
 
+/** Who asks, and everything as it is after the operation. */
+export type CommandSeen = { readonly moment: Moment; readonly context: Context };
+
 /**
  * A mutation as the REST operation behind it and what it answers. That is read as it is after the operation, whatever the
  * mutations before it in the same request have read.
  */
 export const command =
-  <Args>(
-    rest: CallRest,
-    run: (args: Args, call: Call, seen: { readonly moment: Moment; readonly context: Context }) => Promise<unknown>,
-  ): Resolver =>
+  <Args>(rest: CallRest, run: (args: Args, call: Call, seen: CommandSeen) => Promise<unknown>): Resolver =>
   (_root: unknown, args: Args, context: Context) =>
     run(args, (call) => rest(context.request, call), { moment: context.fresh(), context });
 

@@ -1,7 +1,8 @@
 import type { CallRest } from '../rest.ts';
 import type { Fields } from '../schema.ts';
+import { eventTypeMutations, eventTypeSchemaMutations } from './event-type.ts';
 import { identityMutations } from './identity.ts';
-import { eventTypeMutations, organizationMutations, secretMutations } from './organization.ts';
+import { organizationMutations, secretMutations } from './organization.ts';
 import { deliveryMutations, eventMutations } from './sending.ts';
 import { subscriptionMutations } from './subscription.ts';
 
@@ -11,6 +12,7 @@ export const mutationFields = (rest: CallRest): Fields => ({
     ...organizationMutations(rest),
     ...secretMutations(rest),
     ...eventTypeMutations(rest),
+    ...eventTypeSchemaMutations(rest),
     ...subscriptionMutations(rest),
     ...eventMutations(rest),
     ...deliveryMutations(rest),

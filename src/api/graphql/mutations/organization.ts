@@ -1,9 +1,7 @@
-import { applicationIdOf } from '../../scope.ts';
-import { see } from '../context.ts';
 import { applicationSeen, organizationSeen } from '../organization.ts';
 import type { CallRest } from '../rest.ts';
 import type { Fields } from '../schema.ts';
-import { command, encoded, ofApplication, present } from './command.ts';
+import { command, ofApplication } from './command.ts';
 
 type Id = { readonly id: string };
 type OfApplication = { readonly applicationId?: string | null };
@@ -66,20 +64,5 @@ export const secretMutations = (rest: CallRest): Fields[string] => ({
   deleteApplicationSecret: command(rest, async ({ id, applicationId }: Id & OfApplication, call) => {
     await call({ method: 'DELETE', path: `/application_secrets/${id}${ofApplication(applicationId)}` });
     return { id };
-  }),
-});
-
-export const eventTypeMutations = (rest: CallRest): Fields[string] => ({
-  createEventType: command(
-    rest,
-    async ({ applicationId, name }: OfApplication & { name: string }, call, { moment, context }) => {
-      await call({ method: 'POST', path: '/event_types', body: { application_id: applicationId ?? undefined, name } });
-      const owner = applicationIdOf(context.request.principal, applicationId ?? undefined);
-      return see(moment, present(await moment.reads.findEventType(owner, name), 'event type', name));
-    },
-  ),
-  deactivateEventType: command(rest, async ({ applicationId, name }: OfApplication & { name: string }, call) => {
-    await call({ method: 'DELETE', path: `/event_types/${encoded(name)}${ofApplication(applicationId)}` });
-    return { id: name };
   }),
 });
