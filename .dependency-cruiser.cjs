@@ -25,6 +25,7 @@ module.exports = {
     only('projections', 'domain', 'eventstore'),
     only('audit', 'domain', 'eventstore', 'projections'),
     only('payload-schema', 'domain'),
+    only('retention', 'domain', 'eventstore', 'projections', 'config'),
     only('live', 'domain', 'eventstore'),
     only('history', 'domain', 'eventstore', 'projections'),
     only('identity', 'domain', 'eventstore', 'projections'),

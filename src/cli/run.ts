@@ -6,6 +6,7 @@ import { type Command, type CommandContext, EXIT, UsageError } from './command.t
 import { configCommand } from './config.ts';
 import { migrateCommand } from './migrate.ts';
 import { projectionsCheckCommand, projectionsListCommand, projectionsRebuildCommand } from './projections.ts';
+import { retentionApplyCommand, retentionPlanCommand } from './retention.ts';
 import { serveCommand } from './serve.ts';
 import { tokenAttenuateCommand, tokenInspectCommand } from './token.ts';
 
@@ -22,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   projectionsRebuildCommand,
   tokenInspectCommand,
   tokenAttenuateCommand,
+  retentionPlanCommand,
+  retentionApplyCommand,
 ];
 
 const overview = (): string => {

@@ -249,6 +249,15 @@ export const configSchema = z.object({
     description: 'Requests per second of a token, of an organization, and of an address without a token.',
     expected: `off, or a list such as ${DEFAULT_RATE_LIMITS}`,
   }),
+  retentionDays: whole(
+    {
+      variable: 'POSTHORN_RETENTION_DAYS',
+      default: '90',
+      description: 'Days (UTC) that payloads and what receivers answered are kept, unless quotas are enforced.',
+    },
+    1,
+    36_500,
+  ),
   quotas: flag({
     variable: 'POSTHORN_QUOTAS',
     default: 'off',

@@ -5,6 +5,7 @@ import type { EventEvent } from './event/events.ts';
 import type { EventTypeEvent } from './event-type/events.ts';
 import type { OrganizationEvent } from './organization/events.ts';
 import type { QuotaEvent, QuotaWarningEvent } from './quota/events.ts';
+import type { RetentionEvent } from './retention/events.ts';
 import type { ServiceTokenEvent } from './service-token/events.ts';
 import type { SubscriptionEvent } from './subscription/events.ts';
 import type { UserEvent } from './user/events.ts';
@@ -21,7 +22,8 @@ export type AnyDomainEvent =
   | EventTypeEvent
   | SubscriptionEvent
   | EventEvent
-  | DeliveryEvent;
+  | DeliveryEvent
+  | RetentionEvent;
 
 /** The newest schema version of each type; a type missing here does not compile. */
 export const SCHEMA_VERSIONS: Readonly<Record<AnyDomainEvent['type'], number>> = {
@@ -73,6 +75,7 @@ export const SCHEMA_VERSIONS: Readonly<Record<AnyDomainEvent['type'], number>> =
   AttemptFailed: 1,
   DeliveryDeadLettered: 1,
   DeliveryCancelled: 1,
+  RetentionApplied: 1,
 };
 
 /** False for what a newer release wrote: whoever folds the log has to stop there, since skipping it would be wrong. */

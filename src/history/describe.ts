@@ -150,6 +150,10 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
     case 'DeliveryDeadLettered':
     case 'DeliveryCancelled':
       return applyDelivery(state, event);
+    case 'RetentionApplied': {
+      const { droppedDays, counts, bytes } = event.data;
+      return { runs: numberOf(state.runs) + 1, last_run: { dropped_days: droppedDays, counts, bytes } };
+    }
     default:
       event satisfies never;
       return state;

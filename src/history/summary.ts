@@ -119,6 +119,12 @@ export const summarise = (event: AnyDomainEvent, before: JsonObject, changes: re
       return `Given up after ${count(event.data.attempts, 'attempt')}: ${words(event.data.reason)}`;
     case 'DeliveryCancelled':
       return `Cancelled: ${CANCELLED[event.data.reason] ?? words(event.data.reason)}`;
+    case 'RetentionApplied': {
+      const { droppedDays, counts } = event.data;
+      const days = new Set([...droppedDays.payload, ...droppedDays.response]).size;
+      const rows = Object.entries(counts).map(([kind, number]) => `${number} ${words(kind)}`);
+      return `Retention dropped ${count(days, 'day')}; gone are ${rows.join(', ')}`;
+    }
     default:
       return (event as { type: string }).type;
   }

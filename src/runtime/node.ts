@@ -20,6 +20,9 @@ import { createConfigurationCache } from '../projections/configuration/cache.ts'
 import { projectConfiguration } from '../projections/configuration/projections.ts';
 import type { Projection } from '../projections/projection.ts';
 import { createProjectionRunner, type ProjectionRunner } from '../projections/runner.ts';
+import { cleaners } from '../retention/cleaners.ts';
+import { configuredRetentionDays, retentionWarning } from '../retention/days.ts';
+import { startRetention } from '../retention/schedule.ts';
 import { createVault } from '../vault/vault.ts';
 import { createBuiltInReceiver } from '../worker/built-in-receiver/receiver.ts';
 import { createEngine, type Engine } from '../worker/delivery/engine.ts';
@@ -302,6 +305,21 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   const maintenance = setInterval(() => maintain().catch(onError), MAINTENANCE_MS);
   maintenance.unref();
 
+  const warning = retentionWarning(config);
+  if (warning !== undefined) logger.warn(warning);
+  const retention = startRetention({
+    url,
+    handle: core.handle,
+    retentionDaysOf: async () => configuredRetentionDays(config),
+    cleaners,
+    onApplied: ({ cleaned, postponed }) => {
+      if (cleaned) logger.info(cleaned, 'what was over was cleaned');
+      if (postponed.length > 0)
+        logger.warn({ postponed }, 'days in use could not be dropped; they will be tried again');
+    },
+    onError,
+  });
+
   await projector?.leases.start();
   await worker?.leases.start();
   worker?.follower.start();
@@ -319,11 +337,13 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
       live.stop();
       worker?.follower.stop();
       const orderly = async (): Promise<void> => {
+        const cleaned = retention.stop().catch(onError);
         await worker?.leases.stop();
         watch.stop();
         await projector?.leases.stop();
         for (const runner of projector?.runners ?? []) await runner.stop();
         await wake.stop();
+        await cleaned;
         await core.log.drained();
         await worker?.sender.close().catch(onError);
         await Promise.all([core.appendPool.end(), core.queryPool.end(), core.workPool.end(), core.leasePool.end()]);

@@ -7,7 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS, runCommand } from '#src/cli/run.ts';
 import { allProjections } from '#src/projections/index.ts';
 import { startRunners } from '../projections/support.ts';
-import { deliveredEvent, openTestLog, organizationCreated, type TestLog } from '../support/builders.ts';
+import {
+  applicationCreated,
+  applicationId,
+  deliveredEvent,
+  openTestLog,
+  organizationCreated,
+  type TestLog,
+} from '../support/builders.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -242,5 +249,35 @@ describe('posthorn audit', () => {
     const { code, err } = await run(`audit verify --checkpoint ${join(directory, 'missing.json')}`);
     expect(code).toBe(1);
     expect(err).toContain('missing.json');
+  });
+});
+
+describe('posthorn retention', () => {
+  it('plans and cleans, and the log tells it', async () => {
+    const day = new Date(Date.now() - 200 * 86_400_000).toISOString().slice(0, 10);
+    await log.append(applicationCreated());
+    await owner.query('SELECT posthorn_make_days($1::date, 1)', [day]);
+    await owner.query(
+      `INSERT INTO payload (day, partition_no, application_id, event_id, body)
+       VALUES ($1, 0, $2, gen_random_uuid(), 'body')`,
+      [day, applicationId],
+    );
+    const planned = await run('retention plan');
+    expect(planned).toMatchObject({ code: 0, err: '' });
+    expect(planned.out).toMatch(new RegExp(`drop the day +payload +${day} +1 `));
+    expect((await run('retention plan --json')).json().drops).toHaveLength(2);
+    expect((await run('retention plan', { POSTHORN_RETENTION_DAYS: '300' })).out).toBe('Nothing is over.');
+
+    const applied = await run('retention apply --json');
+    expect(applied).toMatchObject({ code: 0, err: '' });
+    expect(applied.json().cleaned).toMatchObject({
+      droppedDays: { payload: [day], response: [day] },
+      counts: { payload: 1 },
+    });
+    expect((await run('retention apply')).out).toBe('Nothing was over.');
+    const { rows } = await owner.query(
+      `SELECT metadata ->> 'actor' AS actor FROM domain_event WHERE type = 'RetentionApplied'`,
+    );
+    expect(rows).toEqual([{ actor: 'system:retention' }]);
   });
 });

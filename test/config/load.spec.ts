@@ -47,6 +47,7 @@ describe('loading the configuration', () => {
       corsOrigins: [],
       trustedProxies: [],
       rateLimits: { token: 5_000, organization: 10_000, address: 200 },
+      retentionDays: 90,
       quotas: {
         enabled: false,
         members: 1,

@@ -6,6 +6,7 @@ import { deliveryDecider } from '#src/domain/delivery/decider.ts';
 import { eventDecider } from '#src/domain/event/decider.ts';
 import { eventTypeDecider } from '#src/domain/event-type/decider.ts';
 import { organizationDecider } from '#src/domain/organization/decider.ts';
+import { retentionDecider } from '#src/domain/retention/decider.ts';
 import { subscriptionDecider } from '#src/domain/subscription/decider.ts';
 
 const deciders = {
@@ -32,6 +33,7 @@ const deciders = {
       'EventTypeSchemaDeactivated',
     ],
   ],
+  retention: [retentionDecider, ['RetentionApplied']],
   subscription: [
     subscriptionDecider,
     [

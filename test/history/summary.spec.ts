@@ -27,6 +27,7 @@ import {
   organizationDeleted,
   organizationRenamed,
   recorded,
+  retentionApplied,
   settings,
   subscriptionCreated,
   subscriptionDeleted,
@@ -100,6 +101,7 @@ describe('a summary', () => {
       attemptScheduled(),
       deliveryCancelled({ reason: 'subscription_deleted' }),
     ],
+    ['Retention dropped 2 days; gone are 7 payload, 9 response', retentionApplied()],
   ])('says “%s”', (summary, ...facts) => expect(summaryOf(...facts)).toBe(summary));
 
   it('says everything that a replacement changed', () => {

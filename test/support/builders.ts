@@ -214,6 +214,14 @@ export const deliveryCancelled = fact('DeliveryCancelled', () => ({
   cancelledAt: later(70),
 }));
 
+export const retentionApplied = fact('RetentionApplied', () => ({
+  instanceId: idOf('instance'),
+  droppedDays: { payload: ['2026-01-01'], response: ['2026-01-01', '2026-01-02'] },
+  counts: { payload: 7, response: 9 },
+  bytes: 4_096,
+  appliedAt: T0,
+}));
+
 /** An event, the delivery it owes one subscription, and the ids that all its domain events share. */
 export const eventOf = (name: string, { at = T0, subscription = subscriptionId } = {}) => {
   const event = { ...own, eventId: timedIdOf(`event ${name}`, at) };
@@ -244,6 +252,8 @@ export const deliveredEvent = (name: string, at: string = T0): Fact[] => {
 export const addressOf = (given: Fact): { streamId: string; routingKey: string } => {
   const { type, data } = given as { type: string; data: Record<string, unknown> };
   if ('deliveryId' in data) return { streamId: `delivery:${data.deliveryId}`, routingKey: String(data.subscriptionId) };
+  if (type === 'RetentionApplied')
+    return { streamId: `retention:${data.instanceId}`, routingKey: String(data.instanceId) };
   const routingKey = String(data.applicationId ?? data.organizationId);
   if (type.startsWith('Organization')) return { streamId: `organization:${data.organizationId}`, routingKey };
   if (type.startsWith('Application')) return { streamId: `application:${data.applicationId}`, routingKey };

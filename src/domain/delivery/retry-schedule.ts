@@ -68,6 +68,10 @@ export const retryDelayMs = (
   return Math.max(plannedMs, Math.ceil(Math.min(retryAfterMs, RETRY_AFTER_MS_MAX)));
 };
 
+/** The longest that all retries of a plan can take together, jitter included; a receiver's `Retry-After` may add to it. */
+export const retryWindowMs = (plan: RetryPlan): number =>
+  plan.delaysMs.reduce((sum, _, retry) => sum + (retryDelayMs(plan, retry, 1, null) ?? 0), 0);
+
 const listed = (compact: string): number[] =>
   compact.split(',').flatMap((entry) => {
     const [delay = '', times, ...rest] = entry.split(/[x×]/);

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatRetrySchedule, parseRetrySchedule, retryDelayMs } from '#src/domain/delivery/retry-schedule.ts';
+import {
+  formatRetrySchedule,
+  parseRetrySchedule,
+  retryDelayMs,
+  retryWindowMs,
+} from '#src/domain/delivery/retry-schedule.ts';
 
 const HOUR_MS = 3_600_000;
 const delay = fc.oneof(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 7 * 24 * HOUR_MS }));
@@ -132,4 +137,9 @@ describe('retryDelayMs', () => {
     expect(retryDelayMs({ delaysMs: [1_000] }, 0, 0, retryAfterMs)).toBe(expected),
   );
   it('is null when no retry is left', () => expect(retryDelayMs({ delaysMs: [1] }, 1, 0, 5_000)).toBeNull());
+});
+
+it('has a window that no retry of it leaves', () => {
+  expect(retryWindowMs(parseRetrySchedule('10s,10s'))).toBe(24_000);
+  expect(retryWindowMs(parseRetrySchedule('10h×2'))).toBe(2 * (10 * HOUR_MS + HOUR_MS / 4));
 });
