@@ -48,8 +48,10 @@ const readLimits = async ({ db, retentionDaysOf }: DueDeps): Promise<Limits | un
   const endOfDeleted = `${daysBefore(today, DELETED_KEPT_DAYS)}T00:00:00.000Z`;
   const firstKept = new Map<string, string>();
   for (const { application_id: id, deleted_at: deletedAt } of rows) {
-    const isOver = deletedAt !== null && deletedAt.toISOString() < endOfDeleted;
-    firstKept.set(id, isOver ? today : firstKeptDay(today, await retentionDaysOf(id)));
+    const first = firstKeptDay(today, await retentionDaysOf(id));
+    const at = deletedAt?.toISOString();
+    // Of one that was deleted before the first day that is kept nothing can be younger: it needs no look at every day.
+    firstKept.set(id, at !== undefined && at < endOfDeleted && at >= first ? today : first);
   }
   const days = [...firstKept.values()].sort();
   const [earliest, latest] = [days[0], days.at(-1)];

@@ -92,14 +92,15 @@ describe('ingest of a type with a schema', () => {
   it('goes by the newest configuration, whatever it remembers', async () => {
     const { add, send, path, secret, applicationId } = await open();
     const { configuration } = service.service.node.core;
-    const { application } = configuration;
+    const { application, freshApplication } = configuration;
     /** As if nobody had told this process of a change. */
     const sendWithStale = async (change: () => Promise<unknown>) => {
       const stale = await configuration.freshApplication(applicationId);
       await change();
-      configuration.application = async () => {
-        configuration.application = application;
-        return stale;
+      configuration.application = async () => stale;
+      configuration.freshApplication = (id) => {
+        Object.assign(configuration, { application, freshApplication });
+        return freshApplication(id);
       };
       return send(bad);
     };
