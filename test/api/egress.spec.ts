@@ -131,8 +131,10 @@ it('a name that leads inside is blocked on every way to a request, without a con
       seen = total;
     });
   }
-  const all = (await attempts()).flatMap(({ attempts: own }) => own);
-  expect(new Set(all.map(({ reason }) => reason))).toEqual(new Set(['blocked_target']));
+  await eventually(async () => {
+    const all = (await attempts()).flatMap(({ attempts: own }) => own);
+    expect(new Set(all.map(({ reason }) => reason))).toEqual(new Set(['blocked_target']));
+  });
   expect(inside.connections().accepted).toBe(0);
 });
 

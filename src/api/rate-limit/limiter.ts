@@ -11,6 +11,7 @@ const EMPTY_MS = 20;
 const DEADLINE_MS = 300;
 const AWAY_MS = 1_000;
 const KEYS_PER_STATEMENT = 200;
+/** Decisions that wait for the buckets; more are refused unasked. */
 const WAITING_MAX = 10_000;
 
 export type Decision =
@@ -181,7 +182,8 @@ export const createRateLimiter = ({
       }
       if (n === 0) return ALLOWED;
       if (known && n === 1 && at < known.emptyUntil) return { kind: 'refused', retryAfterMs: known.emptyUntil - at };
-      if (at < awayUntil || waiting >= WAITING_MAX) return UNAVAILABLE;
+      if (at < awayUntil) return UNAVAILABLE;
+      if (waiting >= WAITING_MAX) return { kind: 'refused', retryAfterMs: AWAY_MS };
       const share = shareOf(key, limit);
       waiting += 1;
       return new Promise((decide) => {

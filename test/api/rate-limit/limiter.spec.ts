@@ -215,6 +215,16 @@ describe('a database that is away', () => {
     await broken.end();
   });
 
+  it('is not asked by more than ten thousand at once', async () => {
+    const limiter = newProcess();
+    const limit = perSecond('test', 5);
+    const first = Array.from({ length: 10_000 }, (_, n) => limiter.take(`key ${n % 100}`, limit));
+    expect(limiter.take('other', limit)).toEqual({ kind: 'refused', retryAfterMs: 1_000 });
+    const kinds = (await Promise.all(first)).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'allowed')).toHaveLength(500);
+    expect((await limiter.take('other', limit)).kind).toBe('allowed');
+  });
+
   it('that hangs holds nobody up, and is asked nothing more until it answers', async () => {
     let answer = (): void => undefined;
     const isAnswered = new Promise<void>((resolve) => {
