@@ -31,7 +31,7 @@ import { registerCors } from './http/cors.ts';
 import { answerClientError, registerErrors, sendProblem, toProblem } from './http/errors.ts';
 import { createIsTrusted } from './http/proxies.ts';
 import { registerRequestLog } from './http/request-log.ts';
-import { registerSecurityHeaders } from './http/security-headers.ts';
+import { createSecurityHeaders } from './http/security-headers.ts';
 import { validatorCompiler } from './http/validation.ts';
 import { ingestRoutes } from './ingest/route.ts';
 import { environmentRoutes } from './instance/environment.ts';
@@ -109,6 +109,7 @@ const restRoutes =
 export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyInstance> => {
   const rest = createRest();
   const { trustedProxies } = deps.config;
+  const setSecurityHeaders = createSecurityHeaders(deps.config);
   const app = Fastify({
     loggerInstance: logger as never,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -121,9 +122,16 @@ export const createApi = async (deps: ApiDeps, logger: Logger): Promise<FastifyI
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     exposeHeadRoutes: false,
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error, request, reply) => sendProblem(reply as never, request as never, toProblem(error)),
+    // What the router itself refuses comes past no hook.
+    frameworkErrors: (error, request, reply) => {
+      setSecurityHeaders(request as never, reply as never);
+      sendProblem(reply as never, request as never, toProblem(error));
+    },
   });
-  registerSecurityHeaders(app as never, deps.config);
+  app.addHook('onRequest', (request, reply, done) => {
+    setSecurityHeaders(request as never, reply as never);
+    done();
+  });
   registerErrors(app as never);
   registerRequestLog(app as never, deps.config);
   registerCors(app as never, deps.config);

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { contentSecurityPolicy } from './content-security-policy.ts';
 import { clientRequestId } from './request-log.ts';
 
@@ -16,19 +16,24 @@ const HEADERS = {
 /** Two years. Of this host alone: what else runs below its domain is not ours to decide. */
 const SECURE_HEADERS = { ...HEADERS, 'strict-transport-security': 'max-age=63072000' };
 
+/** Sets the headers that every answer has. */
+export type SetSecurityHeaders = (request: FastifyRequest, reply: FastifyReply) => void;
+
 /**
- * On every answer, refusals and unknown routes included; pages may set others in their place. Browsers are told to come back over
+ * For every answer, refusals and unknown routes included; pages may set others in their place. Browsers are told to come back over
  * TLS when that is how people reach us: by the public address, or because a trusted proxy says so of the request.
  */
-export const registerSecurityHeaders = (
-  app: FastifyInstance,
-  { publicUrl, trustedProxies }: { readonly publicUrl: string; readonly trustedProxies: readonly string[] },
-): void => {
+export const createSecurityHeaders = ({
+  publicUrl,
+  trustedProxies,
+}: {
+  readonly publicUrl: string;
+  readonly trustedProxies: readonly string[];
+}): SetSecurityHeaders => {
   const isSecure = publicUrl.startsWith('https:');
   const asksProxy = !isSecure && trustedProxies.length > 0;
-  app.addHook('onRequest', (request, reply, done) => {
+  return (request, reply) => {
     reply.headers(isSecure || (asksProxy && request.protocol === 'https') ? SECURE_HEADERS : HEADERS);
     reply.header('x-request-id', clientRequestId(request.headers) ?? request.id);
-    done();
-  });
+  };
 };
