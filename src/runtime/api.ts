@@ -35,7 +35,8 @@ type Ground = Pick<Node, 'core' | 'live' | 'metrics'> & Partial<Pick<Node, 'proj
 type ApiOptions = Pick<ServiceOptions, 'config' | 'secrets' | 'url' | 'partitions' | 'version'>;
 
 /** What is counted in the database for all processes; on a connection of its own, so that reads do not hold requests up. */
-const createRateLimits = ({ config, url }: ApiOptions, { core }: Ground) => {
+const createRateLimits = ({ config, url }: ApiOptions, { core, metrics }: Ground) => {
+  const onRefused = (limit: string): void => metrics.rateLimited.inc({ limit });
   const settings = ' -c synchronous_commit=off';
   const pool = createAppPool({ url, max: 1, name: 'limits', settings, queryTimeoutMs: LIMITS_TIMEOUT_MS });
   const buckets = createBuckets({ pool });
@@ -43,7 +44,7 @@ const createRateLimits = ({ config, url }: ApiOptions, { core }: Ground) => {
   const timer = setInterval(() => buckets.clean().catch(core.onError), LIMITS_CLEAN_MS);
   timer.unref();
   return {
-    guard: config.rateLimits === 'off' ? UNLIMITED : createRateGuard(limiter, config.rateLimits),
+    guard: config.rateLimits === 'off' ? UNLIMITED : createRateGuard(limiter, config.rateLimits, onRefused),
     attempts: createAttemptLimiter(limiter),
     stop: async () => {
       clearInterval(timer);

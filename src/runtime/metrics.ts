@@ -6,6 +6,7 @@ export type Metrics = {
   readonly deliveries: Counter<'outcome'>;
   readonly attemptSeconds: Histogram;
   readonly lateResults: Counter;
+  readonly rateLimited: Counter<'limit'>;
 };
 
 /** Gauges that are asked for when somebody looks. */
@@ -43,6 +44,12 @@ export const createMetrics = (): Metrics => {
       name: 'posthorn_request_attempt_seconds',
       help: 'Duration of request attempts, from the first look-up to the last byte read.',
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
+      registers,
+    }),
+    rateLimited: new Counter({
+      name: 'posthorn_rate_limited_total',
+      help: 'Requests refused with 429, by limit: token, organization or address.',
+      labelNames: ['limit'],
       registers,
     }),
     lateResults: new Counter({

@@ -22,14 +22,22 @@ export type RateGuard = {
   readonly principal: (principal: Principal, n?: number) => Refusal | Promise<Refusal>;
 };
 
-const refusalOf = (limit: Limit, decision: Decision): Refusal =>
-  decision.kind === 'refused' ? rateLimited(limit, decision.retryAfterMs) : undefined;
-
 /** The limits of the configuration, on all that comes from outside. */
-export const createRateGuard = (limiter: RateLimiter, configured: Configured): RateGuard => {
+export const createRateGuard = (
+  limiter: RateLimiter,
+  configured: Configured,
+  onRefused: (limit: string) => void,
+): RateGuard => {
   const address = perSecond('address', configured.address);
   const token = perSecond('token', configured.token);
   const organization = perSecond('organization', configured.organization);
+
+  const refuse = (limit: Limit, retryAfterMs: number): Problem => {
+    onRefused(limit.name);
+    return rateLimited(limit, retryAfterMs);
+  };
+  const refusalOf = (limit: Limit, decision: Decision): Refusal =>
+    decision.kind === 'refused' ? refuse(limit, decision.retryAfterMs) : undefined;
 
   const take = (key: string | undefined, limit: Limit, n: number): Decision | Promise<Decision> =>
     key === undefined ? ALLOWED : limiter.take(key, limit, n);
@@ -48,7 +56,7 @@ export const createRateGuard = (limiter: RateLimiter, configured: Configured): R
     failed: (ip) => void limiter.take(addressKey(ip), address),
     beforeToken: (ip) => {
       const emptyFor = limiter.emptyFor(addressKey(ip));
-      return emptyFor > 0 ? rateLimited(address, emptyFor) : undefined;
+      return emptyFor > 0 ? refuse(address, emptyFor) : undefined;
     },
     principal: (principal, n = 1) => {
       const keys = rateKeysOf(principal);

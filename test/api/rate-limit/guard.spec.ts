@@ -52,6 +52,7 @@ describe('the limit of a token', () => {
       'x-ratelimit-remaining': '0',
       'x-ratelimit-reset': '1',
     });
+    expect((await service.get('//metrics', null)).text).toMatch(/^posthorn_rate_limited_total\{limit="token"\} [1-9]/m);
     const other = await service.tenant();
     expect((await service.get('/event_types', other.secret)).status).toBe(200);
     const master = await many(() => service.get(`/event_types?application_id=${tenant.applicationId}`));
