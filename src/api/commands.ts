@@ -15,7 +15,7 @@ import type { SubscriptionCommand } from '../domain/subscription/events.ts';
 import type { Along } from '../eventstore/command-handler.ts';
 import { partitionOf } from '../eventstore/partition.ts';
 import type { RunQuery, Write } from '../eventstore/types.ts';
-import { projectConfiguration } from '../projections/configuration/projections.ts';
+import { CONFIGURATION_TYPES, projectConfiguration } from '../projections/configuration/projections.ts';
 import type { ApiDeps } from './deps.ts';
 import { metadataOf } from './scope.ts';
 
@@ -45,7 +45,7 @@ const nothing: Beside = async () => undefined;
 
 /** Along with every change of the configuration: it is projected within the append, and later events are routed with it. */
 const configured = (writes: readonly Write[] = [], beside: Beside = nothing): Along => ({
-  movesConfiguration: true,
+  movesConfiguration: CONFIGURATION_TYPES,
   project: async (events, run) => {
     await projectConfiguration(events, run);
     await beside(run);

@@ -5,7 +5,7 @@ import { type Instance, readInstance } from '../eventstore/initialise.ts';
 import { INSERT_DOMAIN_EVENTS, type InsertedRow } from '../eventstore/insert.ts';
 import { migrate } from '../eventstore/migrate.ts';
 import { arrayLiteral } from '../eventstore/statements.ts';
-import { configurationProjections } from '../projections/configuration/projections.ts';
+import { CONFIGURATION_TYPES } from '../projections/configuration/projections.ts';
 import type { Cut } from './cut.ts';
 import type { LogSource } from './log-source.ts';
 
@@ -100,8 +100,6 @@ export const readReplayHeads = async (client: Client): Promise<Map<number, Repla
   return new Map(rows.map(({ partition_no, position, hash }) => [partition_no, { position, hash }]));
 };
 
-const CONFIGURATION = new Set(configurationProjections.flatMap(({ canHandle }) => canHandle));
-
 const insertedRows = (blocks: readonly CheckedBlock[]): InsertedRow[] =>
   blocks.flatMap(({ events, recordedAtMs }) =>
     events.map((event) => ({
@@ -121,7 +119,7 @@ export const appendBlocks = async (client: Client, since: number, blocks: readon
   const last = blocks.at(-1);
   if (!last) return;
   const rows = insertedRows(blocks);
-  const configuration = rows.findLast(({ event }) => CONFIGURATION.has(event.type))?.event.position ?? 0;
+  const configuration = rows.findLast(({ event }) => CONFIGURATION_TYPES.has(event.type))?.event.position ?? 0;
   await client.query('BEGIN');
   try {
     await client.query({

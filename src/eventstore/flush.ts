@@ -150,12 +150,15 @@ const record = (
         attachment: event.attachment,
       };
       rows.push({ event: recorded, data: JSON.stringify(event.data), metadata, digest: '', blockHash: '' });
+      if (movesConfiguration(append, event.type)) head.configurationPosition = head.position;
     }
-    if (append.movesConfiguration) head.configurationPosition = head.position;
     versions.set(streamId, version);
   }
   return rows;
 };
+
+const movesConfiguration = ({ movesConfiguration: moves = false }: Append, type: string): boolean =>
+  typeof moves === 'boolean' ? moves : moves.has(type);
 
 /** Two guards on one key in a batch would both look met: the later one waits for the verdict that the first is over. */
 const repeatedGuards = (appends: readonly Append[]): Set<Append> => {
@@ -229,7 +232,8 @@ export const flush = async (client: ClientBase, appends: readonly Append[]): Pro
       return verdict;
     }
     const recorded = record(append, heads, versions, found);
-    if (append.movesConfiguration) for (const { partition } of append.streams) moved.add(partition);
+    for (const { partition, type } of recorded.map(({ event }) => event))
+      if (movesConfiguration(append, type)) moved.add(partition);
     for (const row of recorded) rows.push(row);
     if (append.writes) for (const write of append.writes) writes.push(write);
     const events = recorded.map(({ event }) => event);

@@ -64,8 +64,8 @@ export type Append = {
   readonly metadata: DomainEventMetadata;
   /** Refused when the configuration of that partition has moved past this position. */
   readonly routedWith?: { readonly partition: number; readonly configurationPosition: number };
-  /** True when these domain events change what later events are routed with. */
-  readonly movesConfiguration?: boolean;
+  /** True when these domain events change what later events are routed with, or the types of those among them that do. */
+  readonly movesConfiguration?: boolean | ReadonlySet<string>;
   /** Refused when another owner has taken over the deliveries of that partition. */
   readonly fence?: { readonly partition: number; readonly epoch: number };
   readonly guard?: Guard;

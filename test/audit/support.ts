@@ -33,6 +33,24 @@ export const ALL: Asked = { partitions: [], from: [], to: [], until: null };
 /** Something for every read model, over several log partitions, in several blocks each. */
 export const fillLog = async (log: TestLog, events: number): Promise<void> => {
   await log.append(organizationCreated({ name: 'Bär & "Söhne"\n\u2028' }));
+  const organizationId = idOf('organization');
+  const at = '2026-03-01T10:00:00.000Z';
+  const invitationId = idOf('invitation');
+  const tokenId = idOf('token');
+  const token = { tokenId, organizationId };
+  await log.append(
+    { type: 'MemberInvited', data: { organizationId, invitationId, role: 'viewer', invitedAt: at } },
+    {
+      type: 'MemberAdded',
+      data: { organizationId, userId: idOf('user'), role: 'owner', invitationId: null, addedAt: at },
+    },
+  );
+  await log.append(
+    { type: 'ServiceTokenCreated', data: { ...token, name: 'ci', revocationId: 'ab', createdAt: at } },
+    { type: 'ServiceTokenBlockRevoked', data: { ...token, revocationId: 'cd', revokedAt: at } },
+  );
+  await log.append({ type: 'PlanDefined', data: { name: 'pro', label: 'Pro', limits: { members: 5 }, definedAt: at } });
+  await log.append({ type: 'OrganizationQuotasSet', data: { organizationId, plan: 'pro', limits: {}, setAt: at } });
   await log.append(applicationCreated(), applicationSecretCreated());
   await log.append(eventTypeCreated(), eventTypeSchemaAdded());
   await log.append(subscriptionCreated());

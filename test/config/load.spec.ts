@@ -58,7 +58,10 @@ describe('loading the configuration', () => {
         eventTypes: 10,
       },
       shutdownTimeoutMs: 20_000,
+      registration: true,
+      supportEmail: undefined,
       smtpUrl: undefined,
+      mailFrom: 'Posthorn <posthorn@localhost>',
       mailDir: `${process.cwd()}/.posthorn/mail`,
     });
   });

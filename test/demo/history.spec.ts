@@ -18,7 +18,7 @@ it('the demo has a past that its log proves, and a database that has the real cl
   const { partitions } = await initialise({ url, partitions: 4 });
   const secrets = {
     masterKey: randomUUID(),
-    biscuitPrivateKeys: [],
+    biscuitPrivateKeys: [{ id: 'test', key: randomBytes(32) }],
     encryptionKeys: [{ id: 'test', key: randomBytes(32) }],
   };
   const began = Date.now();

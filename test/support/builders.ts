@@ -9,7 +9,11 @@ import { partitionOf } from '#src/eventstore/partition.ts';
 import { createAppPool } from '#src/eventstore/pool.ts';
 import { createLogReader, type LogReader } from '#src/eventstore/read.ts';
 import type { RecordedEvent, StreamAppend } from '#src/eventstore/types.ts';
-import { configurationProjections, projectConfiguration } from '#src/projections/configuration/projections.ts';
+import {
+  CONFIGURATION_TYPES,
+  inlineProjections,
+  projectConfiguration,
+} from '#src/projections/configuration/projections.ts';
 
 type Type = AnyDomainEvent['type'];
 type DataOf<T extends Type> = Extract<AnyDomainEvent, { type: T }>['data'];
@@ -254,7 +258,12 @@ export const addressOf = (given: Fact): { streamId: string; routingKey: string }
   if ('deliveryId' in data) return { streamId: `delivery:${data.deliveryId}`, routingKey: String(data.subscriptionId) };
   if (type === 'RetentionApplied')
     return { streamId: `retention:${data.instanceId}`, routingKey: String(data.instanceId) };
+  if (type.startsWith('Plan')) return { streamId: `plan:${data.name}`, routingKey: String(data.name) };
   const routingKey = String(data.applicationId ?? data.organizationId);
+  if (type.endsWith('QuotasSet')) return { streamId: `quota:${routingKey}`, routingKey };
+  if (type.startsWith('ServiceToken')) return { streamId: `service_token:${data.tokenId}`, routingKey };
+  if (type.startsWith('Member') || type.startsWith('Invitation'))
+    return { streamId: `organization:${data.organizationId}`, routingKey };
   if (type.startsWith('Organization')) return { streamId: `organization:${data.organizationId}`, routingKey };
   if (type.startsWith('Application')) return { streamId: `application:${data.applicationId}`, routingKey };
   if (type.startsWith('EventType')) return { streamId: `event_type:${data.applicationId}:${data.name}`, routingKey };
@@ -290,8 +299,7 @@ export const recorded = (facts: readonly Fact[], partitions = 4): RecordedEvent[
   });
 };
 
-const CONFIGURATION_TYPES = new Set(configurationProjections.flatMap(({ canHandle }) => canHandle));
-
+const INLINE_TYPES = new Set(inlineProjections.flatMap(({ canHandle }) => canHandle));
 export type TestLog = {
   readonly pool: Pool;
   readonly log: GroupCommit;
@@ -320,7 +328,8 @@ export const openTestLog = async (url: string, partitions = 4): Promise<TestLog>
     for (const { streamId, events, expectedVersion } of streams.values())
       versions.set(streamId, Number(expectedVersion) + events.length);
     const movesConfiguration = facts.some(({ type }) => CONFIGURATION_TYPES.has(type));
-    const along = movesConfiguration ? { movesConfiguration, project: projectConfiguration } : {};
+    const isProjected = facts.some(({ type }) => INLINE_TYPES.has(type));
+    const along = isProjected ? { movesConfiguration, project: projectConfiguration } : {};
     const appended = await log.append({ streams: [...streams.values()], metadata, ...along });
     if (appended.kind !== 'appended') throw new Error(`The append was refused: ${JSON.stringify(appended)}`);
     return appended.events;

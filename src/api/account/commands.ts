@@ -14,7 +14,7 @@ import { addMailToken, MAIL_TOKEN_MS, type MailPurpose, takeMailToken } from '..
 import { endSessionsOf } from '../../identity/sessions.ts';
 import { addMail } from '../../mail/outbox.ts';
 import type { MailContent } from '../../mail/templates.ts';
-import { projectConfiguration } from '../../projections/configuration/projections.ts';
+import { CONFIGURATION_TYPES, projectConfiguration } from '../../projections/configuration/projections.ts';
 import { invitationsFor } from '../../projections/identity/queries.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
@@ -119,7 +119,7 @@ export const createAccountCommands = ({ handle, log, pool, partitions, now, mail
           },
         ],
         metadata: by(request, userId),
-        movesConfiguration: true,
+        movesConfiguration: CONFIGURATION_TYPES,
         project: async (events, run) => {
           if (!(await addAccount(run, account)))
             throw new DomainError('UserAlreadyExist', 'There is an account with this mail address. Sign in instead.');

@@ -147,7 +147,6 @@ export const accountRoutes =
         {
           id: 'refresh',
           tag: 'Accounts',
-          isPublic: true,
           summary: 'Take a new access token',
           description:
             'With the refresh token as the bearer, or in the cookie of the session and with a `Posthorn-Csrf` header. Each works once; one that comes a second time ends the session.',

@@ -37,6 +37,7 @@ const ABOVE_APPLICATION = new Set<Action>([
   'organization:invite',
   'organization:revoke',
   'organization:edit_role',
+  'organization:edit_quotas',
   'application:create',
   'application:delete',
   'events_per_day:organization',
@@ -54,7 +55,7 @@ const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organization
 const OF_THE_INSTANCE = new Set<Action>(['organization:edit_quotas']);
 
 /** Only people found organizations. */
-const NOT_OF_SERVICES = new Set<Action>(['organization:create']);
+const NOT_OF_SERVICES = new Set<Action>(['organization:create', ...OF_THE_INSTANCE]);
 
 const OF_OWNERS = new Set<Action>(['organization:delete']);
 
@@ -88,7 +89,6 @@ export const authorize = (principal: Principal, action: Action, resource: Resour
 type Tenant = Exclude<Principal, { kind: 'master' }>;
 
 const decide = (principal: Tenant, action: Action, resource: Resource): void => {
-  if (OF_THE_INSTANCE.has(action)) throw forbidden(action, 'use the master key');
   const { organizationId, applicationId, named } = resource;
   const unknown = (): Error =>
     notFound(
@@ -97,18 +97,19 @@ const decide = (principal: Tenant, action: Action, resource: Resource): void => 
     );
   switch (principal.kind) {
     case 'application_secret':
-      if (ABOVE_APPLICATION.has(action))
-        throw forbidden(action, 'an application secret cannot; use a token of the organization');
       if (organizationId !== undefined && organizationId !== principal.organizationId) throw unknown();
       if (applicationId !== undefined && applicationId !== principal.applicationId) throw unknown();
+      // Last: what it says of an action must not tell whether somebody else's object is there.
+      if (ABOVE_APPLICATION.has(action))
+        throw forbidden(action, 'an application secret cannot; use a token of the organization');
       return;
     case 'service_token': {
-      if (NOT_OF_SERVICES.has(action)) throw forbidden(action, 'sign in as a person, or use the master key');
       if (
         organizationId !== principal.organizationId &&
         !(organizationId === undefined && WITHOUT_ORGANIZATION.has(action))
       )
         throw unknown();
+      if (NOT_OF_SERVICES.has(action)) throw forbidden(action, 'sign in as a person, or use the master key');
       const failed = principal.failedChecks(askOf(action, { ...resource, organizationId: principal.organizationId }));
       if (failed.length > 0)
         throw forbidden(action, `the token was restricted and does not pass: ${failed.slice(0, 3).join('; ')}`);
@@ -122,6 +123,7 @@ const decide = (principal: Tenant, action: Action, resource: Resource): void => 
       const role = principal.roles.get(organizationId);
       if (role === undefined) throw unknown();
       const roles = rolesFor(action);
+      if (roles.length === 0) throw forbidden(action, 'use the master key');
       if (!roles.includes(role)) throw forbidden(action, `you are ${role} there, and it takes ${roles.join(' or ')}`);
     }
   }

@@ -9,7 +9,8 @@ import type { Refusal } from './principal.ts';
 const FLUSH_MS = 5_000;
 /** Kinds that are gathered at a time; whatever goes beyond is logged as a line only. */
 const KINDS_MAX = 1_000;
-const APPEND_TRIES = 5;
+/** Other processes may append to the stream of the same actor. */
+const APPEND_TRIES = 20;
 
 export type Refusals = {
   readonly note: (refusal: Refusal) => void;
@@ -34,24 +35,26 @@ export const createRefusals = ({
 }): Refusals => {
   let gathered = new Map<string, AccessEvent['data']>();
 
-  const append = async (data: AccessEvent['data']): Promise<void> => {
-    const streamId = `access:${data.actor}`;
-    const partition = partitionOf(data.actor, partitions);
+  /** All kinds of one actor as one append: they share a stream. */
+  const append = async (actor: string, kinds: readonly AccessEvent['data'][]): Promise<void> => {
+    const streamId = `access:${actor}`;
+    const partition = partitionOf(actor, partitions);
+    const events = kinds.map((data) => ({ type: 'AccessRefused', data }));
     for (let tries = 0; tries < APPEND_TRIES; tries += 1) {
       const expectedVersion = await reader.streamVersion(streamId, partition);
       const result = await log.append({
-        streams: [{ streamId, partition, expectedVersion, events: [{ type: 'AccessRefused', data }] }],
+        streams: [{ streamId, partition, expectedVersion, events }],
         metadata: { actor: 'system:api', causationId: streamId, correlationId: streamId },
       });
       if (result.kind === 'appended') return;
     }
-    throw new Error(`Refusals of ${data.actor} could not be appended: others append to ${streamId} all the time.`);
+    throw new Error(`Refusals of ${actor} could not be appended: others append to ${streamId} all the time.`);
   };
 
   const flush = async (): Promise<void> => {
-    const batch = [...gathered.values()];
+    const batch = Map.groupBy(gathered.values(), ({ actor }) => actor);
     gathered = new Map();
-    const done = await Promise.allSettled(batch.map(append));
+    const done = await Promise.allSettled([...batch].map(([actor, kinds]) => append(actor, kinds)));
     for (const result of done)
       if (result.status === 'rejected') logger.error({ err: result.reason }, 'refusals could not be recorded');
   };

@@ -9,7 +9,7 @@ import {
   type SubscriptionRow,
   toSubscriptionConfiguration,
 } from './application-configuration.ts';
-import { configurationProjections } from './projections.ts';
+import { CONFIGURATION_TYPES } from './projections.ts';
 
 const APPLICATIONS_MAX = 5_000;
 const SUBSCRIPTIONS_MAX = 50_000;
@@ -22,8 +22,6 @@ const FIND_SUBSCRIPTIONS = `
 const FIND_CHANGED = `
   SELECT ${SUBSCRIPTION_COLUMNS}, position::float8 AS position FROM subscription
   WHERE partition_no = $1 AND subscription.position > $2 ORDER BY subscription.position LIMIT ${CHANGED_MAX}`;
-
-const CONFIGURATION_TYPES = new Set(configurationProjections.flatMap(({ canHandle }) => canHandle));
 
 export type ConfigurationCache = {
   /** As last seen, which may be behind: whoever acts on it has the commit check its position. */

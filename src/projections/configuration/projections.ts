@@ -237,6 +237,11 @@ export const configurationProjections: readonly Projection[] = [
   auditEntryProjection,
 ];
 
+/** Domain events that change what later events are routed with. */
+export const CONFIGURATION_TYPES: ReadonlySet<string> = new Set(
+  configurationProjections.flatMap(({ canHandle }) => canHandle),
+);
+
 /** All that is written within the append. */
 export const inlineProjections: readonly Projection[] = [
   ...configurationProjections,
