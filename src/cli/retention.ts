@@ -7,7 +7,7 @@ import { createLogReader } from '../eventstore/read.ts';
 import { refuseReplayed } from '../eventstore/replayed.ts';
 import { applyRetention, type RetentionApplied } from '../retention/apply.ts';
 import { cleaners } from '../retention/cleaners.ts';
-import { configuredRetentionDays } from '../retention/days.ts';
+import { createRetentionDaysOf } from '../retention/days.ts';
 import { alone } from '../retention/lock.ts';
 import { planRetention, type RetentionPlan } from '../retention/plan.ts';
 import { createRetentionPool } from '../retention/pool.ts';
@@ -52,9 +52,8 @@ others, and what else is cleaned; also days that are over, but kept since delive
   run: async (context) => {
     const json = isJson(context);
     return withDatabase(context, async (database) => {
-      const days = configuredRetentionDays(database.config);
       const plan = await openPool(database, (pool) =>
-        planRetention({ db: pool, retentionDaysOf: async () => days, cleaners }),
+        planRetention({ db: pool, retentionDaysOf: createRetentionDaysOf(pool, database.config), cleaners }),
       );
       context.out(json ? JSON.stringify(plan, null, 2) : planTable(plan));
       return EXIT.done;
@@ -90,7 +89,6 @@ Exit code 1 while another process is cleaning.`,
       const { url, pool: owner, config } = database;
       await refuseReplayed(url);
       const { partitions } = await readInstance(owner);
-      const days = configuredRetentionDays(config);
       const appending = createAppPool({ url, max: 1, name: 'append' });
       try {
         const log = createGroupCommit({ pool: appending });
@@ -100,7 +98,7 @@ Exit code 1 while another process is cleaning.`,
             applyRetention({
               pool,
               handle: createCommandHandler({ log, reader }),
-              retentionDaysOf: async () => days,
+              retentionDaysOf: createRetentionDaysOf(pool, config),
               cleaners,
               signal: new AbortController().signal,
             }),

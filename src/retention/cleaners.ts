@@ -1,5 +1,12 @@
 import type { Cleaner } from './cleaner.ts';
 import { deletedApplicationSecrets } from './deleted-applications.ts';
+import { endedSessions, expiredMailTokens, pastUsage, unverifiedUsers } from './people.ts';
 
 /** All that is cleaned besides payloads and answers. */
-export const cleaners: readonly Cleaner[] = [deletedApplicationSecrets];
+export const cleaners: readonly Cleaner[] = [
+  deletedApplicationSecrets,
+  endedSessions,
+  expiredMailTokens,
+  unverifiedUsers,
+  pastUsage,
+];

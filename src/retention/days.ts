@@ -1,5 +1,7 @@
 import type { Config } from '../config/load.ts';
 import { parseRetrySchedule, retryWindowMs } from '../domain/delivery/retry-schedule.ts';
+import type { Queryable } from '../projections/page.ts';
+import { findRetentionDays } from '../projections/quota/queries.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -9,6 +11,12 @@ export type RetentionDaysOf = (applicationId: string) => Promise<number>;
 /** The same for all: the quota of plans where quotas are enforced, else `POSTHORN_RETENTION_DAYS`. */
 export const configuredRetentionDays = ({ quotas, retentionDays }: Pick<Config, 'quotas' | 'retentionDays'>): number =>
   quotas.enabled ? quotas.retentionDays : retentionDays;
+
+/** Of an application: what is set for it, its organization or its plan, enforced quotas or not; else the same for all. */
+export const createRetentionDaysOf =
+  (db: Queryable, config: Pick<Config, 'quotas' | 'retentionDays'>): RetentionDaysOf =>
+  async (applicationId) =>
+    (await findRetentionDays(db, applicationId)) ?? configuredRetentionDays(config);
 
 /** `YYYY-MM-DD` so many days before another one. */
 export const daysBefore = (day: string, days: number): string =>

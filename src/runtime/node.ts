@@ -21,7 +21,7 @@ import { projectConfiguration } from '../projections/configuration/projections.t
 import type { Projection } from '../projections/projection.ts';
 import { createProjectionRunner, type ProjectionRunner } from '../projections/runner.ts';
 import { cleaners } from '../retention/cleaners.ts';
-import { configuredRetentionDays, retentionWarning } from '../retention/days.ts';
+import { createRetentionDaysOf, retentionWarning } from '../retention/days.ts';
 import { startRetention } from '../retention/schedule.ts';
 import { createVault } from '../vault/vault.ts';
 import { createBuiltInReceiver } from '../worker/built-in-receiver/receiver.ts';
@@ -310,7 +310,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   const retention = startRetention({
     url,
     handle: core.handle,
-    retentionDaysOf: async () => configuredRetentionDays(config),
+    retentionDaysOf: createRetentionDaysOf(core.queryPool, config),
     cleaners,
     onApplied: ({ cleaned, postponed }) => {
       if (cleaned) logger.info(cleaned, 'what was over was cleaned');

@@ -224,7 +224,7 @@ describe('what is over', () => {
     }
     const kept = [await add('payload', 1, recent), await add('payload', 1)].sort();
     await add('payload', 1, gone);
-    expect((await plan()).cleaners).toEqual({ 'secrets of deleted applications': { sealed_value: 4 } });
+    expect((await plan()).cleaners).toMatchObject({ 'secrets of deleted applications': { sealed_value: 4 } });
     expect(await sealed()).toBe(8);
     expect(await apply()).toMatchObject({ cleaned: { counts: { payload: 1, sealed_value: 4 } } });
     expect(await sealed()).toBe(4);

@@ -53,3 +53,17 @@ export const eventsTaken = async (db: Queryable, scopeId: string, day: string): 
   ]);
   return rows[0]?.used ?? 0;
 };
+
+const RETENTION = `
+  SELECT coalesce((o.limits ->> 'retentionDays')::int, (q.limits ->> 'retentionDays')::int, (p.limits ->> 'retentionDays')::int) AS days
+  FROM application AS a
+  LEFT JOIN quota AS o ON o.scope_id = a.application_id
+  LEFT JOIN quota AS q ON q.scope_id = a.organization_id
+  LEFT JOIN plan AS p ON p.name = q.plan
+  WHERE a.application_id = $1`;
+
+/** Days of retention set for an application, its organization or its plan, the nearest; undefined when none says. */
+export const findRetentionDays = async (db: Queryable, applicationId: string): Promise<number | undefined> => {
+  const { rows } = await db.query<{ days: number | null }>(RETENTION, [applicationId]);
+  return rows[0]?.days ?? undefined;
+};
