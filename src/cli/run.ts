@@ -4,6 +4,7 @@ import { auditExportCommand } from './audit-export.ts';
 import { auditReplayCommand } from './audit-replay.ts';
 import { type Command, type CommandContext, EXIT, UsageError } from './command.ts';
 import { configCommand } from './config.ts';
+import { keysRewrapCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { projectionsCheckCommand, projectionsListCommand, projectionsRebuildCommand } from './projections.ts';
 import { retentionApplyCommand, retentionPlanCommand } from './retention.ts';
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   serveCommand,
   migrateCommand,
   configCommand,
+  keysRewrapCommand,
   auditVerifyCommand,
   auditCheckpointCommand,
   auditExportCommand,

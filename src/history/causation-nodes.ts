@@ -34,7 +34,9 @@ export const causationNodesOf = (
   const { type, data } = (first ?? {}) as unknown as EventEvent;
   if (!first || type !== 'EventIngested') return [];
   const command = causeOf(first);
-  const replays = rest.map((replayed, index) => replayOf(replayed, `replay:${index + 1}`));
+  const replays = rest
+    .filter((event) => event.type === 'EventReplayed')
+    .map((replayed, index) => replayOf(replayed, `replay:${index + 1}`));
   /** The first: a request replays an event once. */
   const replayIds = new Map(replays.map(({ cause, node }) => [cause.causationId, node.id] as const).toReversed());
   return [

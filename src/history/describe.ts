@@ -65,6 +65,8 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
     case 'OrganizationRenamed':
     case 'ApplicationRenamed':
       return { ...state, name: event.data.name };
+    case 'OrganizationErased':
+      return { status: 'erased' };
     case 'MemberInvited':
       return withEntry(state, 'invitations', event.data.invitationId, { role: event.data.role });
     case 'InvitationRevoked':
@@ -141,6 +143,8 @@ const apply = (state: JsonObject, event: Recorded): JsonObject => {
       const payload = { content_type: payloadContentType, sha256: payloadSha256, bytes: payloadBytes };
       return { event_type: eventType, payload, labels, metadata, occurred_at: occurredAt, deliveries, replays: 0 };
     }
+    case 'EventPayloadErased':
+      return { ...state, payload: null };
     case 'EventReplayed':
       return { ...state, replays: numberOf(state.replays) + 1, last_replay: { deliveries: event.data.deliveries } };
     case 'AttemptScheduled':

@@ -75,7 +75,8 @@ type Source = { readonly db: Queryable; readonly reader: LogReader };
 /** The routings of an event out of its stream, oldest first. */
 export const routingsOf = (stream: readonly RecordedEvent[]): Routing[] => {
   const events = stream as unknown as readonly (EventEvent & Pick<RecordedEvent, 'partition'>)[];
-  return events.map(({ type, data, partition }, number) => {
+  const routed = events.filter((event) => event.type !== 'EventPayloadErased');
+  return routed.map(({ type, data, partition }, number) => {
     const at = new Date(type === 'EventIngested' ? data.receivedAt : data.replayedAt);
     const configuration = `${partition}:${data.configurationPosition}`;
     const cut = { asOf: configuration, instant: at, positions: new Map([[partition, data.configurationPosition]]) };

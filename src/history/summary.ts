@@ -101,6 +101,10 @@ export const summarise = (event: AnyDomainEvent, before: JsonObject, changes: re
       return 'Subscription deleted';
     case 'EventIngested':
       return `Event ${event.data.eventType} ingested, matched ${count(event.data.deliveries, 'subscription')}`;
+    case 'OrganizationErased':
+      return 'Erased: its keys, secrets and payloads are destroyed';
+    case 'EventPayloadErased':
+      return 'Payload erased';
     case 'EventReplayed':
       return `Replayed to ${count(event.data.deliveries, 'subscription')}`;
     case 'AttemptScheduled': {

@@ -20,7 +20,10 @@ export type DueDeps = { readonly db: Queryable; readonly retentionDaysOf: Retent
 
 /** The clock of the database: one process whose clock runs ahead must not drop anything early. */
 const READ_CLOCK = `SELECT clock_timestamp() AS now, ((clock_timestamp() AT TIME ZONE 'UTC')::date)::text AS today`;
-const READ_APPLICATIONS = 'SELECT application_id, deleted_at FROM application';
+/** Those of an organization that was erased count as deleted long ago, and all they have is over. */
+const READ_APPLICATIONS = `
+  SELECT a.application_id, a.deleted_at, o.erased_at IS NOT NULL AS is_erased
+  FROM application AS a JOIN organization AS o ON o.organization_id = a.organization_id`;
 const READ_PENDING = `
   SELECT DISTINCT ((received_at AT TIME ZONE 'UTC')::date)::text AS day, application_id, event_id
   FROM pending_delivery WHERE received_at < ($1::date)::timestamp AT TIME ZONE 'UTC'
@@ -44,14 +47,17 @@ type Limits = {
 /** Undefined while there is no application: then there is nothing that could be over. */
 const readLimits = async ({ db, retentionDaysOf }: DueDeps): Promise<Limits | undefined> => {
   const { today } = await readClock(db);
-  const { rows } = await db.query<{ application_id: string; deleted_at: Date | null }>(READ_APPLICATIONS);
+  const { rows } = await db.query<{ application_id: string; deleted_at: Date | null; is_erased: boolean }>(
+    READ_APPLICATIONS,
+  );
   const endOfDeleted = `${daysBefore(today, DELETED_KEPT_DAYS)}T00:00:00.000Z`;
   const firstKept = new Map<string, string>();
-  for (const { application_id: id, deleted_at: deletedAt } of rows) {
+  for (const { application_id: id, deleted_at: deletedAt, is_erased: isErased } of rows) {
     const first = firstKeptDay(today, await retentionDaysOf(id));
     const at = deletedAt?.toISOString();
     // Of one that was deleted before the first day that is kept nothing can be younger: it needs no look at every day.
-    firstKept.set(id, at !== undefined && at < endOfDeleted && at >= first ? today : first);
+    const isOver = isErased || (at !== undefined && at < endOfDeleted && at >= first);
+    firstKept.set(id, isOver ? (isErased ? daysBefore(today, -1) : today) : first);
   }
   const days = [...firstKept.values()].sort();
   const [earliest, latest] = [days[0], days.at(-1)];

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { arrayLiteral } from '../eventstore/statements.ts';
-import type { BatchStatement, Write } from '../eventstore/types.ts';
+import type { BatchStatement, RunQuery, Write } from '../eventstore/types.ts';
 
 export type PayloadRow = {
   readonly partition: number;
@@ -77,6 +77,22 @@ export const findPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Pro
     ],
   });
   return new Map(rows.map((row) => [`${row.application_id}:${row.event_id}`, row.body]));
+};
+
+const ERASE = 'DELETE FROM payload WHERE day = $1 AND partition_no = $2 AND application_id = $3 AND event_id = $4';
+/** Receivers may have sent back what they got. */
+const ERASE_RESPONSES = `
+  DELETE FROM response AS r USING request_attempt AS a
+  WHERE a.application_id = $1 AND a.event_id = $2
+    AND r.partition_no = a.partition_no AND r.application_id = a.application_id AND r.attempt_id = a.request_attempt_id`;
+
+/** Destroys the bytes of an event, and what was answered to them; within the append that records it. */
+export const erasePayload = async (
+  run: RunQuery,
+  { partition, applicationId, eventId, receivedAt }: PayloadKey,
+): Promise<void> => {
+  await run(ERASE, [dayOf(receivedAt), partition, applicationId, eventId]);
+  await run(ERASE_RESPONSES, [applicationId, eventId]);
 };
 
 const FIND_KEPT = `

@@ -9,7 +9,7 @@ export type Action =
   | `organization:${'invite' | 'revoke' | 'edit_role' | 'edit_quotas'}`
   | `application_secret:${'list' | 'create' | 'edit' | 'delete'}`
   | `service_token:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
-  | `event:${'list' | 'get' | 'ingest' | 'replay'}`
+  | `event:${'list' | 'get' | 'ingest' | 'replay' | 'erase'}`
   | `delivery:${'list' | 'get' | 'retry' | 'replay' | 'cancel'}`
   | `request_attempt:${'list' | 'get'}`
   | `dead_letter:${'list' | 'replay'}`

@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { eventDecider } from '../../domain/event/decider.ts';
+import type { EventCommand } from '../../domain/event/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { listEventsAsOf } from '../../projections/event/as-of.ts';
 import { listEvents } from '../../projections/event/queries.ts';
-import { findPayloads } from '../../worklist/payload.ts';
+import { erasePayload, findPayloads } from '../../worklist/payload.ts';
 import { DELIVERY_STATUSES, Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';
@@ -14,7 +16,7 @@ import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { entries, text, uuid } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
-import { applicationFor } from '../scope.ts';
+import { applicationFor, metadataOf } from '../scope.ts';
 import { createReplays, REPLAYED_EVENTS_MAX } from './replay.ts';
 import { Event, EventWithPayload, readEvent, viewIngested, viewRecord } from './view.ts';
 
@@ -76,7 +78,7 @@ const labelsOf = (given: string | readonly string[] | undefined): Record<string,
 export const eventRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, partitions } = deps;
+    const { pool, config, partitions, handle, now } = deps;
     const replays = createReplays(deps);
 
     const payloadOf = async (event: { applicationId: string; eventId: string; receivedAt: string }) => {
@@ -138,6 +140,39 @@ export const eventRoutes =
         const event = await readEvent(deps, applicationId, params.event_id, past?.cut);
         const payload = await payloadOf(event);
         return { ...viewIngested(event), payload: payload?.toString('base64') ?? null };
+      },
+    );
+
+    app.delete(
+      '/events/:event_id/payload',
+      operation(
+        {
+          id: 'eraseEventPayload',
+          tag: 'Events',
+          summary: 'Erase the payload of an event',
+          description:
+            'With what receivers answered to it. The event stays, with the SHA-256 of its payload; deliveries that still wait for it become dead letters, and it cannot be replayed.',
+        },
+        { params: EventParams, querystring: ApplicationQuery, response: { 204: NoContent } },
+      ),
+      async (request, reply) => {
+        const { event_id: eventId } = request.params;
+        const application = await applicationFor(pool, request, 'event:erase', request.query.application_id);
+        const { applicationId, organizationId } = application;
+        const { receivedAt } = await readEvent(deps, applicationId, eventId);
+        const partition = partitionOf(applicationId, partitions);
+        await handle(
+          eventDecider,
+          { streamId: `event:${applicationId}:${eventId}`, partition },
+          {
+            type: 'EraseEventPayload',
+            data: { applicationId, organizationId, eventId },
+            metadata: { now: now() },
+          } as EventCommand,
+          metadataOf(request, eventId),
+          () => ({ project: (_events, run) => erasePayload(run, { partition, applicationId, eventId, receivedAt }) }),
+        );
+        return reply.code(204).send(null);
       },
     );
 

@@ -15,7 +15,7 @@ import {
 } from '../../projections/configuration/queries.ts';
 import { countMembers, listMembers } from '../../projections/identity/queries.ts';
 import type { Queryable } from '../../projections/page.ts';
-import { authorize } from '../auth/authorize.ts';
+import { authorize, requireFreshPassword } from '../auth/authorize.ts';
 import { organizationsOf, roleIn } from '../auth/principal.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -210,14 +210,23 @@ export const organizationRoutes =
           id: 'deleteOrganization',
           tag: 'Organizations',
           summary: 'Delete an organization without applications',
-          problems: ['OrganizationIsNotEmpty'],
+          description:
+            'With `erase` everything that is left of it is destroyed as well: the key of its secrets at once, payloads and answers within the hour. The log still verifies. With the master key one that was deleted can be erased later.',
+          problems: ['OrganizationIsNotEmpty', 'ReauthenticationNeeded'],
         },
-        { params: OrganizationParams, response: { 204: NoContent } },
+        {
+          params: OrganizationParams,
+          querystring: z.object({ erase: z.enum(['true', 'false']).default('false') }),
+          response: { 204: NoContent },
+        },
       ),
       async (request, reply) => {
         const organizationId = request.params.organization_id;
-        authorize(request.principal, 'organization:delete', { organizationId });
-        await load(organizationId);
+        const { principal } = request;
+        authorize(principal, 'organization:delete', { organizationId });
+        const erase = request.query.erase === 'true';
+        if (erase) requireFreshPassword(principal, now());
+        if (!(erase && principal.kind === 'master')) await load(organizationId);
         const applications = await countApplications(pool, organizationId);
         await commands.organization(
           request,
@@ -230,7 +239,21 @@ export const organizationRoutes =
             await projectConfiguration(events, run);
           },
         );
+        if (erase)
+          await commands.organization(
+            request,
+            organizationId,
+            [{ type: 'EraseOrganization', data: { organizationId } }],
+            async (events, run) => {
+              await projectConfiguration(events, run);
+              for (const table of ERASED)
+                await run(`DELETE FROM ${table} WHERE organization_id = $1`, [organizationId]);
+            },
+          );
         return reply.code(204).send(null);
       },
     );
   };
+
+/** Without the key the sealed values are noise; they go all the same. */
+const ERASED = ['data_key', 'sealed_value', 'invitation_address'] as const;

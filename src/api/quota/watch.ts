@@ -6,8 +6,7 @@ import type { Quota } from '../../domain/quota/limits.ts';
 import type { HandleCommand } from '../../eventstore/command-handler.ts';
 import type { CommitListener } from '../../eventstore/group-commit.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
-import type { RunQuery } from '../../eventstore/types.ts';
-import { addMail } from '../../mail/outbox.ts';
+import { mailOwners } from '../../mail/owners.ts';
 import { countApplications, findOrganization } from '../../projections/configuration/queries.ts';
 import { countMembers } from '../../projections/identity/queries.ts';
 import { eventsTaken } from '../../projections/quota/queries.ts';
@@ -67,8 +66,7 @@ export const createQuotaWatch = (deps: QuotaWatchDeps): QuotaWatch => {
       () => ({
         project: async (_events, run) => {
           const content = { template: 'quota', organization, what: WORDS[quota] ?? quota, level, used, limit } as const;
-          for (const recipient of await ownersOf(run, organizationId))
-            await addMail(run, { mailId: uuidv7(at.getTime()), recipient, content, at });
+          await mailOwners(run, { organizationId, content, at, newId: () => uuidv7(at.getTime()) });
         },
       }),
     );
@@ -111,13 +109,4 @@ export const createQuotaWatch = (deps: QuotaWatchDeps): QuotaWatch => {
     look,
     stop: () => look(),
   };
-};
-
-const ownersOf = async (run: RunQuery, organizationId: string): Promise<readonly string[]> => {
-  const { rows } = await run(
-    `SELECT u.email FROM membership AS m JOIN user_account AS u USING (user_id)
-     WHERE m.organization_id = $1 AND m.role = 'owner' AND u.verified_at IS NOT NULL`,
-    [organizationId],
-  );
-  return rows.map(({ email }) => String(email));
 };

@@ -12,7 +12,7 @@ export type EventContent = Pick<
 
 export type IngestState =
   | { readonly status: 'unknown' }
-  | { readonly status: 'ingested'; readonly content: EventContent };
+  | { readonly status: 'ingested'; readonly content: EventContent; readonly isErased: boolean };
 
 const decide = ({ type, data, metadata }: EventCommand, state: IngestState): EventEvent[] => {
   const at = metadata.now.toISOString();
@@ -24,6 +24,9 @@ const decide = ({ type, data, metadata }: EventCommand, state: IngestState): Eve
     case 'ReplayEvent':
       if (state.status === 'unknown') throw notFound('event', data.eventId);
       return [{ type: 'EventReplayed', data: { ...data, replayedAt: at } }];
+    case 'EraseEventPayload':
+      if (state.status === 'unknown') throw notFound('event', data.eventId);
+      return state.isErased ? [] : [{ type: 'EventPayloadErased', data: { ...data, erasedAt: at } }];
   }
 };
 
@@ -31,9 +34,11 @@ const decide = ({ type, data, metadata }: EventCommand, state: IngestState): Eve
 const evolve = (state: IngestState, event: EventEvent): IngestState => {
   switch (event.type) {
     case 'EventIngested':
-      return { status: 'ingested', content: contentOf(event.data) };
+      return { status: 'ingested', content: contentOf(event.data), isErased: false };
     case 'EventReplayed':
       return state;
+    case 'EventPayloadErased':
+      return state.status === 'ingested' ? { ...state, isErased: true } : state;
     default:
       event satisfies never;
       return state; // Written by a newer release during a rolling deploy.

@@ -37,6 +37,11 @@ export type EventEvent =
         deliveries: number;
         replayedAt: string;
       }
+    >
+  /** The bytes are gone for good; what they were is still proved by their SHA-256. */
+  | DomainEvent<
+      'EventPayloadErased',
+      { applicationId: string; organizationId: string; eventId: string; erasedAt: string }
     >;
 
 export type EventCommand =
@@ -51,4 +56,5 @@ export type EventCommand =
         configurationPosition: number;
         deliveries: number;
       }
-    >;
+    >
+  | DomainCommand<'EraseEventPayload', { applicationId: string; organizationId: string; eventId: string }>;

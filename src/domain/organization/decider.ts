@@ -12,7 +12,7 @@ type Active = {
   readonly invitations: ReadonlyMap<string, Role>;
 };
 
-export type Organization = { readonly status: 'unknown' } | Active | { readonly status: 'deleted' };
+export type Organization = { readonly status: 'unknown' } | Active | { readonly status: 'deleted' | 'erased' };
 
 const decide = (command: OrganizationCommand, state: Organization): OrganizationEvent[] => {
   const { type, data, metadata } = command;
@@ -33,9 +33,13 @@ const decide = (command: OrganizationCommand, state: Organization): Organization
     }
     case 'DeleteOrganization':
       if (state.status === 'unknown') throw notFound('organization', organizationId);
-      if (state.status === 'deleted') return [];
+      if (state.status !== 'active') return [];
       if (data.applications > 0) throw notEmpty(organizationId, data.applications);
       return [{ type: 'OrganizationDeleted', data: { organizationId, deletedAt: at } }];
+    case 'EraseOrganization':
+      if (state.status === 'erased') return [];
+      if (state.status !== 'deleted') throw notFound('deleted organization', organizationId);
+      return [{ type: 'OrganizationErased', data: { organizationId, erasedAt: at } }];
     default:
       return decideMembers(command, requireActive(state, organizationId));
   }
@@ -96,6 +100,8 @@ const evolve = (state: Organization, event: OrganizationEvent): Organization => 
       return state.status === 'active' ? { ...state, name: event.data.name } : state;
     case 'OrganizationDeleted':
       return { status: 'deleted' };
+    case 'OrganizationErased':
+      return { status: 'erased' };
     case 'MemberInvited':
       return withInvitation(state, event.data.invitationId, event.data.role);
     case 'InvitationRevoked':

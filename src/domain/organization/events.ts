@@ -9,6 +9,8 @@ export type OrganizationEvent =
   | DomainEvent<'OrganizationCreated', { organizationId: string; name: string; createdAt: string }>
   | DomainEvent<'OrganizationRenamed', { organizationId: string; name: string; renamedAt: string }>
   | DomainEvent<'OrganizationDeleted', { organizationId: string; deletedAt: string }>
+  /** After its deletion: the keys of its secrets are destroyed, its payloads go within the hour. */
+  | DomainEvent<'OrganizationErased', { organizationId: string; erasedAt: string }>
   | DomainEvent<'MemberInvited', { organizationId: string; invitationId: string; role: Role; invitedAt: string }>
   | DomainEvent<'InvitationRevoked', { organizationId: string; invitationId: string; revokedAt: string }>
   | DomainEvent<
@@ -39,6 +41,7 @@ export type OrganizationCommand =
   | DomainCommand<'RenameOrganization', { organizationId: string; name: string }>
   /** `applications` is how many live applications the organization still owns. */
   | DomainCommand<'DeleteOrganization', { organizationId: string; applications: number }>
+  | DomainCommand<'EraseOrganization', { organizationId: string }>
   /** For somebody without an account. `membersMax` is the quota of members; open invitations count. */
   | DomainCommand<'InviteMember', { organizationId: string; invitationId: string; role: Role; membersMax: number }>
   | DomainCommand<'RevokeInvitation', { organizationId: string; invitationId: string }>

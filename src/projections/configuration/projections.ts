@@ -9,9 +9,9 @@ import { type Change, inlineProjection } from '../inline.ts';
 import type { Projection, ProjectionTarget } from '../projection.ts';
 import { quotaProjections } from '../quota/projections.ts';
 
-export const organizationProjection = inlineProjection<OrganizationEvent>(
+export const organizationProjection = inlineProjection<Extract<OrganizationEvent, { type: `Organization${string}` }>>(
   'organization',
-  ['OrganizationCreated', 'OrganizationRenamed', 'OrganizationDeleted'],
+  ['OrganizationCreated', 'OrganizationRenamed', 'OrganizationDeleted', 'OrganizationErased'],
   ({ type, data, partition, position }, table) => {
     switch (type) {
       case 'OrganizationCreated':
@@ -28,6 +28,11 @@ export const organizationProjection = inlineProjection<OrganizationEvent>(
         return [
           `UPDATE ${table('organization')} SET deleted_at = $2, position = $3 WHERE organization_id = $1`,
           [data.organizationId, data.deletedAt, position],
+        ];
+      case 'OrganizationErased':
+        return [
+          `UPDATE ${table('organization')} SET erased_at = $2, position = $3 WHERE organization_id = $1`,
+          [data.organizationId, data.erasedAt, position],
         ];
     }
   },
