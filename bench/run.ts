@@ -20,6 +20,9 @@ const PRODUCT_FLAGS = readFileSync(new URL('../scripts/node-flags', import.meta.
   .trim()
   .split(' ');
 
+/** Turns that the kinds of tokens take; the median of each counts. */
+const TOKEN_TURNS = 5;
+
 const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
@@ -201,6 +204,46 @@ try {
       ...costs,
       failures: load.failures,
     });
+    await child.stop();
+  }
+
+  if (wants('tokens')) {
+    const { child, port, tenant, api } = await startProduct();
+    const owner = createClient(api, masterKey);
+    const { token_id: id, biscuit } = await owner.call<{ token_id: string; biscuit: string }>(
+      'POST',
+      '/service_token',
+      {
+        organization_id: tenant.organizationId,
+        name: 'bench',
+      },
+    );
+    const restricted = await owner.call<{ biscuit: string }>('POST', `/service_token/${id}/attenuate`, {
+      application_id: tenant.applicationId,
+      actions: ['event:ingest'],
+    });
+    const tokens = { 'master key': masterKey, 'service token': biscuit, 'restricted token': restricted.biscuit };
+    const body = eventBody(tenant.applicationId, EVENT_TYPE, BODY_BYTES);
+    const perSecond = new Map<string, number[]>();
+    // In turns, so that what else the machine does meets all of them; the first turn is for warming up.
+    for (let turn = 0; turn <= TOKEN_TURNS; turn += 1)
+      for (const [name, token] of Object.entries(tokens)) {
+        const request = post('/api/v1/event', body, { authorization: `Bearer ${token}` });
+        const load = { host: '127.0.0.1', port, connections, seconds: seconds / TOKEN_TURNS, request: () => request };
+        const { perSecond: rate, failures } = await generateLoad(load);
+        if (failures > 0) throw new Error(`${failures} events with the ${name} were refused.`);
+        if (turn > 0) perSecond.set(name, [...(perSecond.get(name) ?? []), rate]);
+      }
+    const median = (name: string): number =>
+      percentile(
+        (perSecond.get(name) ?? []).toSorted((a, b) => a - b),
+        0.5,
+      );
+    for (const name of Object.keys(tokens))
+      report(`ingest, ${name}`, {
+        'events/s': round(median(name)),
+        'of master key': round(median(name) / median('master key'), 2),
+      });
     await child.stop();
   }
 
