@@ -6,11 +6,34 @@ import { deliveryDecider } from '#src/domain/delivery/decider.ts';
 import { eventDecider } from '#src/domain/event/decider.ts';
 import { eventTypeDecider } from '#src/domain/event-type/decider.ts';
 import { organizationDecider } from '#src/domain/organization/decider.ts';
+import { quotaDecider, quotaWarningDecider } from '#src/domain/quota/decider.ts';
 import { retentionDecider } from '#src/domain/retention/decider.ts';
+import { serviceTokenDecider } from '#src/domain/service-token/decider.ts';
 import { subscriptionDecider } from '#src/domain/subscription/decider.ts';
+import { userDecider } from '#src/domain/user/decider.ts';
 
 const deciders = {
-  organization: [organizationDecider, ['OrganizationCreated', 'OrganizationRenamed', 'OrganizationDeleted']],
+  organization: [
+    organizationDecider,
+    [
+      'OrganizationCreated',
+      'OrganizationRenamed',
+      'OrganizationDeleted',
+      'OrganizationErased',
+      'MemberInvited',
+      'InvitationRevoked',
+      'MemberAdded',
+      'MemberRoleChanged',
+      'MemberRemoved',
+    ],
+  ],
+  user: [userDecider, ['UserRegistered', 'UserEmailVerified', 'UserPasswordChanged', 'UserErased']],
+  service_token: [
+    serviceTokenDecider,
+    ['ServiceTokenCreated', 'ServiceTokenRenamed', 'ServiceTokenRevoked', 'ServiceTokenBlockRevoked'],
+  ],
+  quota: [quotaDecider, ['PlanDefined', 'PlanRemoved', 'OrganizationQuotasSet', 'ApplicationQuotasSet']],
+  quota_warning: [quotaWarningDecider, ['QuotaWarned']],
   application: [
     applicationDecider,
     [
@@ -45,7 +68,7 @@ const deciders = {
       'SubscriptionDeleted',
     ],
   ],
-  event: [eventDecider, ['EventIngested', 'EventReplayed']],
+  event: [eventDecider, ['EventIngested', 'EventReplayed', 'EventPayloadErased']],
   delivery: [
     deliveryDecider,
     [

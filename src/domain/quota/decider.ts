@@ -72,6 +72,8 @@ export const quotaWarningDecider: Decider<QuotaWarnings, QuotaWarningCommand, Qu
     if (level === undefined || isTold(level) || isTold('reached')) return [];
     return [{ type: 'QuotaWarned', data: { ...data, level, day, warnedAt: metadata.now.toISOString() } }];
   },
-  evolve: ({ told }, { data }) => ({ told: new Map(told).set(`${data.quota} ${data.level}`, data.day) }),
+  evolve: (state, { type, data }) =>
+    // Else written by a newer release during a rolling deploy.
+    type === 'QuotaWarned' ? { told: new Map(state.told).set(`${data.quota} ${data.level}`, data.day) } : state,
   initialState: () => ({ told: new Map() }),
 };

@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { organizationDecider } from '#src/domain/organization/decider.ts';
 import type { OrganizationCommand, OrganizationEvent } from '#src/domain/organization/events.ts';
+import type { Role } from '#src/domain/organization/role.ts';
 import { specFor } from '#test/support/spec.ts';
 
 const given = specFor(organizationDecider);
@@ -59,4 +60,92 @@ describe('deleting an organization', () => {
   it('is refused while it owns applications', () =>
     given(created).when(remove(1)).thenThrows('OrganizationIsNotEmpty'));
   it('is refused when unknown', () => given().when(remove(0)).thenThrows('NotFound'));
+});
+
+type Of<T extends OrganizationCommand['type']> = Omit<
+  Extract<OrganizationCommand, { type: T }>['data'],
+  'organizationId'
+>;
+const command = <T extends OrganizationCommand['type']>(type: T, data: Of<T>): OrganizationCommand =>
+  ({ type, data: { organizationId, ...data }, metadata: { now } }) as OrganizationCommand;
+const added = (userId: string, role: Role, invitationId: string | null = null): OrganizationEvent => ({
+  type: 'MemberAdded',
+  data: { organizationId, userId, role, invitationId, addedAt: at },
+});
+const invited = (invitationId: string, role: Role): OrganizationEvent => ({
+  type: 'MemberInvited',
+  data: { organizationId, invitationId, role, invitedAt: at },
+});
+
+describe('inviting', () => {
+  const invite = (invitationId: string, membersMax = 9) =>
+    command('InviteMember', { invitationId, role: 'viewer', membersMax });
+  it('records it', () => given(created).when(invite('i')).then(invited('i', 'viewer')));
+  it('stays quiet when repeated', () => given(created, invited('i', 'viewer')).when(invite('i')).then());
+  it('counts open invitations against the quota', () =>
+    given(created, added('a', 'owner'), invited('i', 'viewer'))
+      .when(invite('j', 2))
+      .thenThrows('TooManyMembersPerOrganization'));
+  it('is refused in a deleted organization', () => given(created, deleted).when(invite('i')).thenThrows('NotFound'));
+});
+
+describe('adding a member', () => {
+  const add = (userId: string, invitationId: string | null = null, membersMax = 9) =>
+    command('AddMember', { userId, role: 'editor', invitationId, membersMax });
+  it('records it', () => given(created).when(add('a')).then(added('a', 'editor')));
+  it('by an invitation ends the invitation, which held its place', () =>
+    given(created, invited('i', 'editor'))
+      .when(add('a', 'i', 1))
+      .then(added('a', 'editor', 'i')));
+  it('by an invitation that was taken back is refused', () =>
+    given(created, invited('i', 'editor'), {
+      type: 'InvitationRevoked',
+      data: { organizationId, invitationId: 'i', revokedAt: at },
+    })
+      .when(add('a', 'i'))
+      .thenThrows('NotFound'));
+  it('is refused for a member', () =>
+    given(created, added('a', 'viewer')).when(add('a')).thenThrows('InvitedUserAlreadyInOrganization'));
+  it('is refused beyond the quota', () =>
+    given(created, added('a', 'owner'))
+      .when(add('b', null, 1))
+      .thenThrows('TooManyMembersPerOrganization'));
+});
+
+describe('changing roles and leaving', () => {
+  const change = (userId: string, role: Role) => command('ChangeMemberRole', { userId, role });
+  const leave = (userId: string) => command('RemoveMember', { userId, reason: 'left' });
+  const owners = [created, added('a', 'owner'), added('b', 'owner')] as const;
+  it('records the role with the one before', () =>
+    given(...owners)
+      .when(change('b', 'viewer'))
+      .then({
+        type: 'MemberRoleChanged',
+        data: { organizationId, userId: 'b', role: 'viewer', previousRole: 'owner', changedAt: at },
+      }));
+  it('stays quiet when it is the role already', () =>
+    given(...owners)
+      .when(change('b', 'owner'))
+      .then());
+  it('lets one of two owners go', () =>
+    given(...owners)
+      .when(leave('a'))
+      .then({ type: 'MemberRemoved', data: { organizationId, userId: 'a', reason: 'left', removedAt: at } }));
+  it('keeps the last owner', () => {
+    const last = given(created, added('a', 'owner'), added('b', 'editor'));
+    last.when(leave('a')).thenThrows('OrganizationNeedsAnOwner');
+    given(created, added('a', 'owner')).when(change('a', 'editor')).thenThrows('OrganizationNeedsAnOwner');
+  });
+  it('is refused for a stranger', () =>
+    given(...owners)
+      .when(leave('c'))
+      .thenThrows('NotFound'));
+});
+
+describe('erasing an organization', () => {
+  const erase = command('EraseOrganization', {});
+  const erased: OrganizationEvent = { type: 'OrganizationErased', data: { organizationId, erasedAt: at } };
+  it('records it once it is deleted', () => given(created, deleted).when(erase).then(erased));
+  it('stays quiet when repeated', () => given(created, deleted, erased).when(erase).then());
+  it('is refused while it lives', () => given(created).when(erase).thenThrows('NotFound'));
 });
