@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { eventDecider } from '../../domain/event/decider.ts';
 import type { EventCommand } from '../../domain/event/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { listAsOf } from '../../projections/as-of/page.ts';
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { listEventsAsOf } from '../../projections/event/as-of.ts';
-import { listEvents } from '../../projections/event/queries.ts';
+import { LIST, listEvents } from '../../projections/event/queries.ts';
+import { encodeCursor } from '../../projections/page.ts';
 import { erasePayload, findPayloads } from '../../worklist/payload.ts';
 import { DELIVERY_STATUSES, Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -25,6 +27,7 @@ const label = () => text(3, 101).refine((pair) => pair.includes(':'), 'must read
 const EventsQuery = PageQuery.extend(ApplicationQuery.shape)
   .extend(AsOfQuery.shape)
   .extend({
+    event_id: uuid().optional().describe('This one, if it matches the other filters.'),
     event_type: text(1, 200).optional(),
     labels: z
       .union([label(), z.array(label()).max(10)])
@@ -78,7 +81,7 @@ const labelsOf = (given: string | readonly string[] | undefined): Record<string,
 export const eventRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, partitions, handle, now } = deps;
+    const { pool, config, partitions, handle, reader, now } = deps;
     const replays = createReplays(deps);
 
     const payloadOf = async (event: { applicationId: string; eventId: string; receivedAt: string }) => {
@@ -86,6 +89,15 @@ export const eventRoutes =
       const partition = partitionOf(applicationId, partitions);
       const found = await findPayloads(pool, [{ partition, applicationId, eventId, receivedAt }]);
       return found.get(`${applicationId}:${eventId}`);
+    };
+
+    /** Where a list has to begin to begin with this event. */
+    const cursorAt = async (list: string, applicationId: string, eventId: string): Promise<string | undefined> => {
+      const [first] = await reader.readStream(`event:${applicationId}:${eventId}`, {
+        partition: partitionOf(applicationId, partitions),
+        limit: 1,
+      });
+      return first && encodeCursor(list, first.position + 1);
     };
 
     app.get(
@@ -115,9 +127,14 @@ export const eventRoutes =
           status: query.delivery_status,
           ...pageRequest(query),
         };
-        const page = await (past
-          ? listEventsAsOf(past, applicationId, filter)
-          : listEvents(pool, applicationId, filter));
+        const list = (asked: typeof filter) =>
+          past ? listEventsAsOf(past, applicationId, asked) : listEvents(pool, applicationId, asked);
+        if (query.event_id !== undefined) {
+          const cursor = await cursorAt(past ? listAsOf(LIST, past.cut) : LIST, applicationId, query.event_id);
+          const { rows } = cursor === undefined ? { rows: [] } : await list({ ...filter, limit: 1, cursor });
+          return rows.filter(({ eventId }) => eventId === query.event_id).map(viewRecord);
+        }
+        const page = await list(filter);
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.map(viewRecord);
       },

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually } from '#test/support/eventually.ts';
+import { startTestService, type Tenant, type TestService } from '#test/support/service.ts';
+
+let service: TestService;
+let tenant: Tenant;
+beforeAll(async () => {
+  service = await startTestService();
+  tenant = await service.tenant('order.paid', 'order.sent');
+});
+afterAll(() => service.stop());
+
+it('a list of events is narrowed down to one by its id, together with the other filters', async () => {
+  const ids = await Promise.all(
+    Array.from({ length: 7 }, async (_, index) => {
+      const body = {
+        event_type: index % 2 === 0 ? 'order.paid' : 'order.sent',
+        payload: {},
+        labels: { n: `${index}` },
+      };
+      return String((await service.post('/event', body, tenant.secret)).json.event_id);
+    }),
+  );
+  const list = async (query: string): Promise<string[]> =>
+    (await service.get(`/events?${query}`, tenant.secret)).json.map((event: { event_id: string }) => event.event_id);
+  await eventually(async () => expect(await list('')).toHaveLength(7));
+  for (const [index, id] of ids.entries()) {
+    expect(await list(`event_id=${id}`)).toEqual([id]);
+    expect(await list(`event_id=${id}&event_type=order.paid`)).toEqual(index % 2 === 0 ? [id] : []);
+    expect(await list(`event_id=${id}&labels=n:${index}`)).toEqual([id]);
+    expect(await list(`event_id=${id}&labels=n:x`)).toEqual([]);
+    expect(await list(`event_id=${id}&to=2020-01-01T00:00:00Z`)).toEqual([]);
+  }
+  const then = encodeURIComponent(new Date().toISOString());
+  await eventually(async () => expect(await list(`event_id=${ids[3]}&as_of=${then}`)).toEqual([ids[3]]));
+  expect(await list(`event_id=${randomUUID()}`)).toEqual([]);
+  expect(await list(`event_id=${ids[0]}&delivery_status=succeeded`)).toEqual([]);
+});
