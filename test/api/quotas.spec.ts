@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
+import { askData } from '#test/support/graphql.ts';
 import { type PeopleService, startPeopleService } from '#test/support/people.ts';
 
 let service: PeopleService;
@@ -148,4 +149,22 @@ it('owners are told once a day when most, and when all of a quota is used', asyn
     expect((await subjects()).length).toBe(2);
   });
   expect((await subjects()).join('\n')).toMatch(/events of today at 80 %[\s\S]*events of today used up/);
+});
+
+it('GraphQL tells the same', async () => {
+  const owner = await service.person('Gisela');
+  const query = `query ($id: UUID!) { organization(id: $id) { role quotas {
+    isEnforced plan members applications eventsToday limits { members eventsPerDay } } } }`;
+  const { organization } = await askData(service, query, { id: owner.organizationId }, owner.token);
+  expect(organization).toEqual({
+    role: 'owner',
+    quotas: {
+      isEnforced: true,
+      plan: null,
+      members: 1,
+      applications: 0,
+      eventsToday: 0,
+      limits: { members: 2, eventsPerDay: 10 },
+    },
+  });
 });

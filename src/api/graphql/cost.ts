@@ -29,6 +29,7 @@ const LIST = 20;
 const COSTS: Readonly<Record<string, number>> = {
   totalCount: 50,
   counts: 200,
+  quotas: 50,
   deadLetterGroups: 50,
   traffic: 50,
   previewSubscription: 100,

@@ -11,6 +11,7 @@ import {
 import { REAUTHENTICATION_MS } from '../auth/authorize.ts';
 import { roleIn, type UserPrincipal } from '../auth/principal.ts';
 import { Problem } from '../problems.ts';
+import { usageOf } from '../quota/usage.ts';
 import { type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Seen } from './context.ts';
 import type { Fields } from './schema.ts';
@@ -40,6 +41,13 @@ export const identityFields: Fields = {
   Organization: {
     role: ({ organizationId }: Organization, _args: unknown, { request }: Context) =>
       roleIn(request.principal, organizationId),
+    quotas: async (organization: Organization, _args: unknown, context: Context) => {
+      requireNow(organization);
+      const { organizationId } = organization;
+      allow(context, 'organization:get', { organizationId });
+      const { settings, ...used } = await usageOf(context.deps, organizationId);
+      return { ...used, isEnforced: context.deps.limitsOf.isEnforced, plan: settings.plan?.name ?? null };
+    },
     members: async (organization: Organization, args: PageArgs, context: Context) => {
       requireNow(organization);
       const { organizationId } = organization;

@@ -2,8 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type Limits, NO_LIMIT, type PartialLimits } from '../../domain/quota/limits.ts';
 import { notFound } from '../../domain/refusals.ts';
-import { countApplications, findOrganization } from '../../projections/configuration/queries.ts';
-import { countMembers } from '../../projections/identity/queries.ts';
+import { findOrganization } from '../../projections/configuration/queries.ts';
 import {
   eventsTaken,
   findPlan,
@@ -20,6 +19,7 @@ import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
 import { invalidField, Problem } from '../problems.ts';
 import { applicationFor } from '../scope.ts';
+import { usageOf } from './usage.ts';
 
 const limit = () => z.int().min(0).max(NO_LIMIT).optional();
 const ApplicationLimits = z.object({
@@ -89,19 +89,14 @@ export const quotaRoutes =
     const today = (): string => now().toISOString().slice(0, 10);
 
     const ofOrganization = async (organizationId: string): Promise<z.output<typeof OrganizationQuotas>> => {
-      const [{ organization, plan }, limits, members, applications, events] = await Promise.all([
-        findQuotaSettings(pool, organizationId, null),
-        limitsOf.organization(organizationId),
-        countMembers(pool, organizationId),
-        countApplications(pool, organizationId),
-        eventsTaken(pool, organizationId, today()),
-      ]);
+      const { settings, limits, members, applications, eventsToday } = await usageOf(deps, organizationId);
+      const { organization, plan } = settings;
       return {
         enforced: limitsOf.isEnforced,
         plan: plan && planToWire(plan),
         own: toWire(organization),
         limits: allToWire(limits),
-        usage: { members, applications, events_per_day: events },
+        usage: { members, applications, events_per_day: eventsToday },
       };
     };
     const ofApplication = async (
