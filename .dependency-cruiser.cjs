@@ -29,7 +29,7 @@ module.exports = {
     only('live', 'domain', 'eventstore'),
     only('history', 'domain', 'eventstore', 'projections'),
     only('identity', 'domain', 'eventstore', 'projections'),
-    only('mail', 'domain', 'eventstore', 'identity'),
+    only('mail', 'domain', 'eventstore', 'identity', 'projections'),
     only('tokens', 'domain'),
     {
       name: 'api-and-worker-never-meet',

@@ -1,13 +1,11 @@
 import type { RunQuery } from '../eventstore/types.ts';
+import { findAccounts } from '../identity/accounts.ts';
+import { listOwners } from '../projections/identity/queries.ts';
+import type { Queryable } from '../projections/page.ts';
 import { addMail } from './outbox.ts';
 import type { MailContent } from './templates.ts';
 
-const OWNERS = `
-  SELECT u.email FROM membership AS m JOIN user_account AS u USING (user_id)
-  WHERE m.organization_id = $1 AND m.role = 'owner' AND u.verified_at IS NOT NULL
-  LIMIT 50`;
-
-/** Writes a mail to every owner of an organization; within the append of what it tells of. */
+/** Writes a mail to every owner of an organization whose address is verified; within the append of what it tells of. */
 export const mailOwners = async (
   run: RunQuery,
   {
@@ -17,6 +15,8 @@ export const mailOwners = async (
     newId,
   }: { organizationId: string; content: MailContent; at: Date; newId: () => string },
 ): Promise<void> => {
-  const { rows } = await run(OWNERS, [organizationId]);
-  for (const { email } of rows) await addMail(run, { mailId: newId(), recipient: String(email), content, at });
+  const db = { query: run } as unknown as Queryable;
+  const owners = await findAccounts(db, await listOwners(db, organizationId));
+  for (const { email, verifiedAt } of owners.values())
+    if (verifiedAt !== null) await addMail(run, { mailId: newId(), recipient: email, content, at });
 };

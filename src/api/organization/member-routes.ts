@@ -10,7 +10,7 @@ import { findAccountByEmail, findAccounts } from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMail } from '../../mail/outbox.ts';
 import { findOrganization } from '../../projections/configuration/queries.ts';
-import { listInvitations, listMembers } from '../../projections/identity/queries.ts';
+import { findMemberRole, listInvitations, listMembers } from '../../projections/identity/queries.ts';
 import { email } from '../account/routes.ts';
 import { authorize } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
@@ -68,13 +68,6 @@ export const memberRoutes =
       const found = await findOrganization(pool, organizationId);
       if (!found) throw notFound('organization', organizationId);
       return found.name;
-    };
-    const currentRole = async (organizationId: string, userId: string): Promise<Role | undefined> => {
-      const { rows } = await pool.query<{ role: Role }>(
-        'SELECT role FROM membership WHERE organization_id = $1 AND user_id = $2',
-        [organizationId, userId],
-      );
-      return rows[0]?.role;
     };
 
     app.get(
@@ -213,7 +206,7 @@ export const memberRoutes =
         const { user_id: userId } = request.body;
         authorize(request.principal, 'organization:edit_role', { organizationId });
         const role = roleOf(request.body.role);
-        requireRank(request, organizationId, [role, await currentRole(organizationId, userId)]);
+        requireRank(request, organizationId, [role, await findMemberRole(pool, organizationId, userId)]);
         await commands.members(request, { type: 'ChangeMemberRole', data: { organizationId, userId, role } });
         return {};
       },
@@ -237,7 +230,7 @@ export const memberRoutes =
         const { principal } = request;
         const isSelf = principal.kind === 'user' && principal.userId === userId;
         authorize(principal, isSelf ? 'organization:get' : 'organization:revoke', { organizationId });
-        if (!isSelf) requireRank(request, organizationId, [await currentRole(organizationId, userId)]);
+        if (!isSelf) requireRank(request, organizationId, [await findMemberRole(pool, organizationId, userId)]);
         await commands.members(request, {
           type: 'RemoveMember',
           data: { organizationId, userId, reason: isSelf ? 'left' : 'removed' },

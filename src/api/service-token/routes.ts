@@ -288,7 +288,7 @@ export const serviceTokenRoutes =
           summary: 'Read what a token holds',
           description: 'Of any token; whoever holds one can read it.',
         },
-        { body: z.object({ biscuit: text(1, 65_536) }), response: { 200: Inspected } },
+        { body: z.object({ biscuit: text(1, 4_096) }), response: { 200: Inspected } },
       ),
       async (request) => {
         const { biscuit } = request.body;

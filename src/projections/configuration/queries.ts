@@ -323,3 +323,8 @@ export const findSubscriptionDescriptions = async (
   ]);
   return new Map(rows.map((row) => [row.subscription_id, row.settings.description]));
 };
+
+/** Until the end of the transaction nobody else who asks for the same gets on. */
+export const lockOrganization = async (db: Queryable, organizationId: string): Promise<void> => {
+  await db.query('SELECT FROM organization WHERE organization_id = $1 FOR UPDATE', [organizationId]);
+};
