@@ -45,7 +45,6 @@ const measure = (name: string, work: () => void, times = 3_000): void => {
 };
 
 const start = performance.now();
-tokens.warmUp();
 process.stdout.write(`${(performance.now() - start).toFixed(1).padStart(8)} ms  warmUp\n`);
 const user = tokens.mintUserAccess(userClaims).token;
 const restricted = attenuate(serviceToken(), {

@@ -71,7 +71,6 @@ const settings = (): SettingDescription[] =>
 const createIdentity = ({ secrets, partitions }: ApiOptions, { core }: Ground, logger: Logger, now: () => Date) => {
   const { queryPool, log, reader, onError } = core;
   const tokens = createTokens({ keys: secrets.biscuitPrivateKeys });
-  tokens.warmUp();
   const refusals = createRefusals({ log, reader, partitions, logger, now });
   const use = createTokenUse({ pool: queryPool, now, onError });
   const authenticate = createAuthenticate({

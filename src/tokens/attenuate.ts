@@ -8,7 +8,6 @@ import { textOfError } from './library-error.ts';
 import { LIMITS } from './limits.ts';
 import { TokenRefused } from './refused.ts';
 import { generateSigningKey, signBlock } from './signing.ts';
-import type { Parameter } from './vocabulary.ts';
 
 /** All that are given hold at once; of a list, any one. */
 export type Restrictions = {
@@ -38,12 +37,14 @@ export const attenuate = (token: string, restrictions: Restrictions): string => 
   if (proof.nextSecret.length !== 32) throw new TokenRefused('malformed', 'The token is not well-formed: its key.');
   const payload = withCopy(envelope, (copy) => payloadOf(copy, restrictions));
   const next = generateSigningKey();
-  const { raw } = signBlock(payload, {
-    key: prepareEd25519Key(proof.nextSecret),
+  const previousSignature = blocks.at(-1)?.signature;
+  const { raw } = signBlock(prepareEd25519Key(proof.nextSecret), {
+    payload,
     nextKey: next.publicKey,
-    previousSignature: blocks.at(-1)?.signature,
+    previousSignature,
   });
-  const attenuated = textOfToken(writeEnvelope(rootKeyId, [...blocks.map((block) => block.raw), raw], next.seed));
+  const raws = [...blocks.map((block) => block.raw), raw];
+  const attenuated = textOfToken(writeEnvelope(rootKeyId, raws, { nextSecret: next.seed }));
   passGate(openEnvelope(attenuated));
   return attenuated;
 };
@@ -63,6 +64,9 @@ const payloadOf = (copy: Biscuit, restrictions: Restrictions): Uint8Array => {
 };
 
 const refuse = (why: string, cause?: unknown): TokenRefused => new TokenRefused('restriction', why, { cause });
+
+/** A value as biscuit-wasm takes parameters. */
+type Parameter = string | { readonly date: string } | { readonly set: readonly string[] };
 
 type Statement = { readonly source: string; readonly parameters: Readonly<Record<string, Parameter>> };
 

@@ -8,11 +8,14 @@ export type Term =
   | { readonly kind: 'string'; readonly value: string }
   /** Seconds since 1970. */
   | { readonly kind: 'date'; readonly value: number }
-  | { readonly kind: 'bytes' }
-  | { readonly kind: 'bool' }
+  /** In hex. */
+  | { readonly kind: 'bytes'; readonly value: string }
+  | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'null' }
+  /** Of a set, each item once. */
   | { readonly kind: 'set' | 'array'; readonly items: readonly Term[] }
-  | { readonly kind: 'map' };
+  /** Only requests offer maps: those of tokens are refused by the gate and left unread. */
+  | { readonly kind: 'map'; readonly entries: ReadonlyMap<string, Term> };
 
 export type Operation =
   | { readonly kind: 'value'; readonly term: Term }
@@ -34,6 +37,8 @@ export type Block = {
   readonly symbols: readonly string[];
   readonly hasContext: boolean;
   readonly version: number;
+  /** A check says that it is a `check if`, which goes without saying in the first version of Datalog. */
+  readonly namesKinds: boolean;
   readonly facts: readonly Predicate[];
   readonly rules: number;
   readonly checks: readonly Check[];
@@ -42,11 +47,11 @@ export type Block = {
 };
 
 /** Symbols that every token knows (the specification's table), and the number that its own begin with. */
-const DEFAULT_SYMBOLS =
+export const DEFAULT_SYMBOLS: readonly string[] =
   'read write resource operation right time role owner tenant namespace user team service admin email group member ip_address client client_ip domain path version cluster node hostname nonce query'.split(
     ' ',
   );
-const FIRST_OWN_SYMBOL = 1_024;
+export const FIRST_OWN_SYMBOL = 1_024;
 /** Deeper terms and expressions are no longer read: readers and printers of them call themselves. */
 const DEPTH_MAX = 16;
 
@@ -99,13 +104,15 @@ export const readBlock = (payload: Uint8Array, symbolsBefore: readonly string[])
     return text;
   };
   const reader = readerOf(symbol);
+  const checks = message.list(6);
   return {
     symbols: own,
     hasContext: message.has(2),
     version: message.number(3),
     facts: message.list(4).map((bytes) => reader.predicate(new Message(bytes, [1]).bytes(1))),
     rules: message.list(5).length,
-    checks: message.list(6).map(reader.check),
+    namesKinds: checks.some((bytes) => new Message(bytes, [1, 2]).has(2)),
+    checks: checks.map(reader.check),
     hasScope: message.has(7),
     publicKeys: message.list(8).length,
   };
@@ -133,21 +140,19 @@ const readerOf = (symbol: (index: number) => string) => {
       case 4:
         return { kind: 'date', value: message.number(4, Number.MAX_SAFE_INTEGER) };
       case 5:
-        message.bytes(5);
-        return { kind: 'bytes' };
+        return { kind: 'bytes', value: Buffer.from(message.bytes(5)).toString('hex') };
       case 6:
-        message.number(6, 1);
-        return { kind: 'bool' };
+        return { kind: 'bool', value: message.number(6, 1) === 1 };
       case 7:
-        return { kind: 'set', items: items() };
+        return { kind: 'set', items: setOf(items()) };
       case 8:
         new Message(message.bytes(8), []);
         return { kind: 'null' };
       case 9:
         return { kind: 'array', items: items() };
       default:
-        message.bytes(10); // What is in a map matters to nobody: the gate refuses them.
-        return { kind: 'map' };
+        message.bytes(10);
+        return { kind: 'map', entries: new Map() };
     }
   };
 
@@ -193,6 +198,35 @@ const readerOf = (symbol: (index: number) => string) => {
   };
 
   return { predicate, check };
+};
+
+/** The items once each. Those of different kinds, and variables among them, are no set of Biscuit's. */
+const setOf = (items: readonly Term[]): Term[] => {
+  const byKey = new Map<string, Term>();
+  for (const item of items) {
+    if (item.kind !== items[0]?.kind || item.kind === 'variable' || item.kind === 'set')
+      throw malformed('a set is not of values of one kind');
+    byKey.set(keyOf(item), item);
+  }
+  return [...byKey.values()];
+};
+
+/** The same for equal values, and for no others. */
+export const keyOf = (term: Term): string => {
+  switch (term.kind) {
+    case 'variable':
+      return `variable:${term.name}`;
+    case 'null':
+      return 'null';
+    case 'set':
+      return `set:${JSON.stringify(term.items.map(keyOf).sort())}`;
+    case 'array':
+      return `array:${JSON.stringify(term.items.map(keyOf))}`;
+    case 'map':
+      return `map:${JSON.stringify([...term.entries].map(([key, value]) => [key, keyOf(value)]).sort())}`;
+    default:
+      return `${term.kind}:${term.value}`;
+  }
 };
 
 const nameIn = <T>(names: readonly T[], index: number): T => {

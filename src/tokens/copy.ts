@@ -12,13 +12,13 @@ export const withCopy = <T>({ blocks }: Pick<Envelope, 'blocks'>, use: (copy: Pa
   const { privateKey: key, publicKey, seed } = generateSigningKey();
   let previousSignature: Buffer | undefined;
   const raws = blocks.map(({ payload }) => {
-    const { raw, signature } = signBlock(payload, { key, nextKey: publicKey, previousSignature });
+    const { raw, signature } = signBlock(key, { payload, nextKey: publicKey, previousSignature });
     previousSignature = signature;
     return raw;
   });
   const root = PublicKey.fromBytes(publicKey, SignatureAlgorithm.Ed25519);
   try {
-    const copy = Biscuit.fromBytes(writeEnvelope(undefined, raws, seed), root);
+    const copy = Biscuit.fromBytes(writeEnvelope(undefined, raws, { nextSecret: seed }), root);
     try {
       return use(copy);
     } finally {

@@ -24,7 +24,7 @@ export type Envelope = {
   readonly proof: { readonly nextSecret: Uint8Array } | { readonly seal: Uint8Array };
 };
 
-const ED25519 = 0;
+export const ED25519 = 0;
 const SECP256R1 = 1;
 
 /** Throws TokenRefused: `too_big` or `malformed`. */
@@ -88,19 +88,19 @@ export const writeSignedBlock = ({ payload, nextKey, signature, signatureVersion
     field(1, payload),
     field(2, Buffer.concat([field(1, ED25519), field(2, nextKey)])),
     field(3, signature),
-    field(5, signatureVersion),
+    ...(signatureVersion === 0 ? [] : [field(5, signatureVersion)]),
   ]);
 
-/** An open token of blocks as they stand in it, the authority block first. */
+/** A token of blocks as they stand in it, the authority block first. */
 export const writeEnvelope = (
   rootKeyId: number | undefined,
   blocks: readonly Uint8Array[],
-  nextSecret: Uint8Array,
+  proof: Envelope['proof'],
 ): Buffer =>
   Buffer.concat([
     ...(rootKeyId === undefined ? [] : [field(1, rootKeyId)]),
     ...blocks.map((block, index) => field(index === 0 ? 2 : 3, block)),
-    field(4, field(1, nextSecret)),
+    field(4, 'seal' in proof ? field(2, proof.seal) : field(1, proof.nextSecret)),
   ]);
 
 /** Padded, as the library writes it. */

@@ -1,9 +1,11 @@
-import { type Block, type Operation, type Query, readBlock, type Term } from './block.ts';
+import { type Block, DEFAULT_SYMBOLS, type Operation, type Query, readBlock, type Term } from './block.ts';
+import { misfitOf } from './datalog-version.ts';
 import { type Envelope, isEd25519 } from './envelope.ts';
 import { LIMITS } from './limits.ts';
 import { TokenRefused } from './refused.ts';
 import { elementsOf, isNarrow, queriesOf, stepsOf } from './steps.ts';
 import { mostFacts } from './vocabulary.ts';
+import { malformed } from './wire.ts';
 
 /**
  * The structural gate: decides from the bytes alone, before any signature is checked or any Datalog is run, whether a token is one
@@ -22,6 +24,10 @@ export const passGate = (envelope: Envelope): readonly Block[] => {
     if (!isEd25519(signed)) throw refused(`block ${index} is not followed by an Ed25519 key`);
     if (signed.signatureVersion > 1) throw refused(`block ${index} is signed in a way that is not known`);
     const block = readBlock(signed.payload, symbols);
+    if (block.symbols.some((symbol) => DEFAULT_SYMBOLS.includes(symbol) || symbols.includes(symbol)))
+      throw malformed('it names a symbol twice');
+    const misfit = misfitOf(block);
+    if (misfit !== undefined) throw malformed(`block ${index} ${misfit}`);
     symbols.push(...block.symbols);
     blocks.push(block);
     passBlock(block, index);

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
-import type { PrivateKey as Private, PublicKey as Public } from '@biscuit-auth/biscuit-wasm';
-import { PrivateKey, PublicKey, SignatureAlgorithm } from './library.ts';
-import { publicKeyOfSeed } from './signing.ts';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { prepareEd25519Key } from '../domain/signature/keys.ts';
 
 /** A root key as the configuration names it: an Ed25519 seed of 32 bytes. */
 export type RootKey = { readonly id: string; readonly key: Uint8Array };
 
 export type RootKeys = {
-  readonly signing: { readonly id: number; readonly key: Private };
+  readonly signing: { readonly id: number; readonly key: KeyObject };
   /** By the number in the token; undefined when there is no such key, or no more. */
-  readonly publicKey: (rootKeyId: number | undefined) => Public | undefined;
+  readonly publicKey: (rootKeyId: number | undefined) => KeyObject | undefined;
 };
 
 /**
@@ -25,7 +23,7 @@ export const rootKeyIdOf = (id: string): number =>
 export const prepareRootKeys = (keys: readonly RootKey[]): RootKeys => {
   const [first] = keys;
   if (!first) throw new RangeError('Tokens need at least one root key.');
-  const byNumber = new Map<number, { readonly id: string; readonly publicKey: Public }>();
+  const byNumber = new Map<number, { readonly id: string; readonly publicKey: KeyObject }>();
   for (const { id, key } of keys) {
     const number = rootKeyIdOf(id);
     const other = byNumber.get(number);
@@ -33,10 +31,10 @@ export const prepareRootKeys = (keys: readonly RootKey[]): RootKeys => {
       throw new RangeError(
         `The root keys ${other.id} and ${id} would both be number ${number} in tokens. Give one of them another id.`,
       );
-    byNumber.set(number, { id, publicKey: PublicKey.fromBytes(publicKeyOfSeed(key), SignatureAlgorithm.Ed25519) });
+    byNumber.set(number, { id, publicKey: createPublicKey(prepareEd25519Key(key)) });
   }
   return {
-    signing: { id: rootKeyIdOf(first.id), key: PrivateKey.fromBytes(first.key, SignatureAlgorithm.Ed25519) },
+    signing: { id: rootKeyIdOf(first.id), key: prepareEd25519Key(first.key) },
     publicKey: (rootKeyId) => (rootKeyId === undefined ? undefined : byNumber.get(rootKeyId)?.publicKey),
   };
 };

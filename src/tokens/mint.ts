@@ -1,10 +1,18 @@
-import type { BiscuitBuilder as Builder } from '@biscuit-auth/biscuit-wasm';
-import type { MailClaims, MailPurpose, RefreshClaims, ServiceClaims, UserAccessClaims } from './claims.ts';
-import { openEnvelope, revocationIdsOf } from './envelope.ts';
+import { sign } from 'node:crypto';
+import type { Predicate } from './block.ts';
+import {
+  CLAIMS_VERSION,
+  type MailClaims,
+  type MailPurpose,
+  type RefreshClaims,
+  type ServiceClaims,
+  type UserAccessClaims,
+} from './claims.ts';
+import { textOfToken, writeEnvelope } from './envelope.ts';
 import type { RootKeys } from './keys.ts';
-import { BiscuitBuilder } from './library.ts';
 import { LIMITS } from './limits.ts';
-import type { Parameter } from './vocabulary.ts';
+import { generateSigningKey, sealedBytes, signBlock } from './signing.ts';
+import { dateOf, writeAuthorityBlock } from './write-block.ts';
 
 export type MintedToken = {
   readonly token: string;
@@ -12,10 +20,8 @@ export type MintedToken = {
   readonly revocationId: string;
 };
 
-/** Facts by name, in the order of the block. Values go in as parameters: no text of a client is ever read as Datalog. */
-type Facts = readonly (readonly [name: string, ...values: Parameter[]])[];
-
-const at = (instant: Date): Parameter => ({ date: instant.toISOString() });
+/** Facts by name, in the order of the block. They are written as data: no text of a client is ever read as Datalog. */
+type Facts = readonly (readonly [name: string, ...values: (string | Date)[]])[];
 
 export const mintUserAccess = (keys: RootKeys, claims: UserAccessClaims): MintedToken =>
   mint(keys, {
@@ -24,8 +30,8 @@ export const mintUserAccess = (keys: RootKeys, claims: UserAccessClaims): Minted
     facts: [
       ['session_id', claims.sessionId],
       ['token_id', claims.tokenId],
-      ['created_at', at(claims.createdAt)],
-      ['authenticated_at', at(claims.authenticatedAt)],
+      ['created_at', claims.createdAt],
+      ['authenticated_at', claims.authenticatedAt],
       ['user_id', claims.userId],
       ['email', claims.email],
       ['first_name', claims.firstName],
@@ -43,7 +49,7 @@ export const mintRefresh = (keys: RootKeys, claims: RefreshClaims): MintedToken 
     facts: [
       ['session_id', claims.sessionId],
       ['token_id', claims.tokenId],
-      ['created_at', at(claims.createdAt)],
+      ['created_at', claims.createdAt],
       ['user_id', claims.userId],
     ],
   });
@@ -54,7 +60,7 @@ export const mintService = (keys: RootKeys, { tokenId, organizationId, createdAt
     expiresAt: undefined,
     facts: [
       ['token_id', tokenId],
-      ['created_at', at(createdAt)],
+      ['created_at', createdAt],
       ['organization_id', organizationId],
     ],
   });
@@ -65,9 +71,9 @@ export const mintMail = (keys: RootKeys, claims: MailClaims & { readonly purpose
     expiresAt: claims.expiresAt,
     facts: [
       ['token_id', claims.tokenId],
-      ['created_at', at(claims.createdAt)],
+      ['created_at', claims.createdAt],
       ['user_id', claims.userId],
-      ['expired_at', at(claims.expiresAt)],
+      ['expired_at', claims.expiresAt],
     ],
   });
 
@@ -75,31 +81,29 @@ type Content = { readonly kind: string; readonly expiresAt: Date | undefined; re
 
 /** A token with an expiry is sealed: nobody restricts a session or a mail further. One without is left open for attenuation. */
 const mint = ({ signing }: RootKeys, { kind, expiresAt, facts }: Content): MintedToken => {
-  const builder = new BiscuitBuilder();
-  addFacts(builder, [['type', kind], ...facts]);
-  if (expiresAt !== undefined)
-    builder.addCodeWithParameters('check if time($t), $t < {expires_at};', { expires_at: at(expiresAt) }, {});
-  builder.setRootKeyId(signing.id);
-  const open = builder.build(signing.key);
-  try {
-    const biscuit = expiresAt === undefined ? open : open.sealToken();
-    const token = biscuit.toBase64();
-    if (biscuit !== open) biscuit.free();
-    const [revocationId = ''] = revocationIdsOf(openEnvelope(token));
-    return { token, revocationId };
-  } finally {
-    open.free();
-  }
+  const payload = writeAuthorityBlock([VERSION, ...[['type', kind] as const, ...facts].map(predicateOf)], expiresAt);
+  const next = generateSigningKey();
+  const nextKey = next.publicKey;
+  const { raw, signature } = signBlock(
+    signing.key,
+    { payload, nextKey, previousSignature: undefined },
+    SIGNATURE_VERSION,
+  );
+  const proof =
+    expiresAt === undefined
+      ? { nextSecret: next.seed }
+      : { seal: sign(null, sealedBytes(payload, nextKey, signature), next.privateKey) };
+  return {
+    token: textOfToken(writeEnvelope(signing.id, [raw], proof)),
+    revocationId: signature.toString('hex'),
+  };
 };
 
-const addFacts = (builder: Builder, facts: Facts): void => {
-  const parameters: Record<string, Parameter> = {};
-  const source = facts.map(([name, ...values], fact) => {
-    const terms = values.map((value, term) => {
-      parameters[`p${fact}_${term}`] = value;
-      return `{p${fact}_${term}}`;
-    });
-    return `${name}(${terms.join(', ')});`;
-  });
-  builder.addCodeWithParameters(`version(1); ${source.join(' ')}`, parameters, {});
-};
+/** The one that older libraries know, too. */
+const SIGNATURE_VERSION = 0;
+const VERSION: Predicate = { name: 'version', terms: [{ kind: 'integer', value: CLAIMS_VERSION }] };
+
+const predicateOf = ([name, ...values]: Facts[number]): Predicate => ({
+  name,
+  terms: values.map((value) => (value instanceof Date ? dateOf(value) : { kind: 'string', value })),
+});

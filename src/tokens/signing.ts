@@ -1,10 +1,8 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { prepareEd25519Key } from '../domain/signature/keys.ts';
-import { writeSignedBlock } from './envelope.ts';
+import { ED25519, writeSignedBlock } from './envelope.ts';
 
-/** Signatures of blocks (Biscuit's specification, "Signature of one block", version 1), for tokens whose root key is elsewhere. */
-
-const SIGNATURE_VERSION = 1;
+/** Signatures of blocks (Biscuit's specification, "Signature of one block" and "Sealed token"). */
 
 const littleEndian = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -26,26 +24,43 @@ export const generateSigningKey = (): SigningKey => {
   return { privateKey, publicKey: publicBytes(privateKey), seed: seedOf(privateKey) };
 };
 
-/** A signed block that hands on to `nextKey`. `previousSignature` is undefined for an authority block. */
-export const signBlock = (
-  payload: Uint8Array,
-  {
-    key,
-    nextKey,
-    previousSignature,
-  }: { key: KeyObject; nextKey: Uint8Array; previousSignature: Uint8Array | undefined },
-): { readonly raw: Buffer; readonly signature: Buffer } => {
-  const message = Buffer.concat([
+export type SignedContent = {
+  readonly payload: Uint8Array;
+  readonly nextKey: Uint8Array;
+  /** Undefined for an authority block. */
+  readonly previousSignature: Uint8Array | undefined;
+};
+
+/** What is signed of a block, in the first way (which all of Biscuit's libraries know) and in the second. */
+export const signedBytes = (
+  signatureVersion: number,
+  { payload, nextKey, previousSignature }: SignedContent,
+): Buffer => {
+  if (signatureVersion === 0) return Buffer.concat([payload, littleEndian(ED25519), nextKey]);
+  return Buffer.concat([
     Buffer.from('\0BLOCK\0\0VERSION\0'),
-    littleEndian(SIGNATURE_VERSION),
+    littleEndian(signatureVersion),
     Buffer.from('\0PAYLOAD\0'),
     payload,
     Buffer.from('\0ALGORITHM\0'),
-    littleEndian(0),
+    littleEndian(ED25519),
     Buffer.from('\0NEXTKEY\0'),
     nextKey,
     ...(previousSignature === undefined ? [] : [Buffer.from('\0PREVSIG\0'), previousSignature]),
   ]);
-  const signature = sign(null, message, key);
-  return { raw: writeSignedBlock({ payload, nextKey, signature, signatureVersion: SIGNATURE_VERSION }), signature };
+};
+
+/** What the last key signs to seal a token. */
+export const sealedBytes = (payload: Uint8Array, nextKey: Uint8Array, signature: Uint8Array): Buffer =>
+  Buffer.concat([payload, littleEndian(ED25519), nextKey, signature]);
+
+/** A signed block that hands on to `nextKey`. */
+export const signBlock = (
+  key: KeyObject,
+  content: SignedContent,
+  signatureVersion = 1,
+): { readonly raw: Buffer; readonly signature: Buffer } => {
+  const signature = sign(null, signedBytes(signatureVersion, content), key);
+  const { payload, nextKey } = content;
+  return { raw: writeSignedBlock({ payload, nextKey, signature, signatureVersion }), signature };
 };

@@ -1,18 +1,17 @@
 import type { Block, Operation, Query, Term } from './block.ts';
 import { LIMITS } from './limits.ts';
 
-/** How many facts there are of each name; the size of what sets and maps among them hold. */
+/** How many facts there are of each name. */
 export type FactCounts = {
   readonly byName: ReadonlyMap<string, number>;
   readonly total: number;
-  readonly elements: number;
 };
 
 /**
  * An upper bound of what evaluating the queries takes, in facts looked at and operations done. A join looks at all facts once for
  * each combination of the predicates before; a combination that matches costs its expressions, and a copy of what is bound.
  */
-export const stepsOf = (queries: readonly Query[], { byName, total, elements }: FactCounts): number =>
+export const stepsOf = (queries: readonly Query[], { byName, total }: FactCounts): number =>
   queries.reduce((sum, { predicates, expressions }) => {
     let combinations = 1;
     let looks = 1;
@@ -20,7 +19,7 @@ export const stepsOf = (queries: readonly Query[], { byName, total, elements }: 
       looks += combinations * total;
       combinations *= byName.get(name) ?? 0;
     }
-    return sum + looks + combinations * (sizeOf(expressions.flat()) + elements);
+    return sum + looks + combinations * sizeOf(expressions.flat());
   }, 0);
 
 /** True when the facts to the power of the predicates of the widest query stay within the bound. */

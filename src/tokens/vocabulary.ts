@@ -1,6 +1,6 @@
-import type { Predicate } from './block.ts';
-import { LIMITS } from './limits.ts';
+import type { Predicate, Term } from './block.ts';
 import type { FactCounts } from './steps.ts';
+import { dateOf } from './write-block.ts';
 
 /** What a request tells the checks of a token. What is left out is not offered, so that a check that asks for it fails. */
 export type TokenRequest = {
@@ -19,17 +19,8 @@ export type TokenRequest = {
   readonly eventTypeNames?: readonly string[] | undefined;
 };
 
-/** A value as biscuit-wasm takes parameters. */
-export type Parameter =
-  | string
-  | { readonly date: string }
-  | { readonly set: readonly string[] }
-  | { readonly map: ReadonlyMap<string, string> };
-
-type Offer = { readonly name: string; readonly value: Parameter };
-
 /** The facts of a request by Hook0's names. */
-export const offersOf = (request: TokenRequest): Offer[] => {
+export const factsOf = (request: TokenRequest): Predicate[] => {
   const { action, now, organizationId, applicationId, allowedRoles = [], subscriptionId } = request;
   const { serviceTokenId, labels, eventTypeNames = [] } = request;
   const texts = {
@@ -39,16 +30,20 @@ export const offersOf = (request: TokenRequest): Offer[] => {
     subscription_id: subscriptionId,
     service_token_id: serviceTokenId,
   };
-  return [
-    { name: 'time', value: { date: now.toISOString() } },
-    ...Object.entries(texts).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }])),
-    ...[...new Set(allowedRoles)].map((value) => ({ name: 'allowed_role', value })),
-    ...(labels === undefined ? [] : [{ name: 'labels', value: { map: new Map(Object.entries(labels)) } }]),
-    ...(eventTypeNames.length === 0
-      ? []
-      : [{ name: 'event_type_names', value: { set: [...new Set(eventTypeNames)] } }]),
-  ];
+  const facts: Predicate[] = [{ name: 'time', terms: [dateOf(now)] }];
+  for (const [name, value] of Object.entries(texts))
+    if (value !== undefined) facts.push({ name, terms: [textOf(value)] });
+  for (const role of new Set(allowedRoles)) facts.push({ name: 'allowed_role', terms: [textOf(role)] });
+  if (labels !== undefined) {
+    const entries = new Map(Object.entries(labels).map(([key, value]) => [key, textOf(value)]));
+    facts.push({ name: 'labels', terms: [{ kind: 'map', entries }] });
+  }
+  if (eventTypeNames.length > 0)
+    facts.push({ name: 'event_type_names', terms: [{ kind: 'set', items: [...new Set(eventTypeNames)].map(textOf) }] });
+  return facts;
 };
+
+const textOf = (value: string): Term => ({ kind: 'string', value });
 
 const ROLES_MAX = 4;
 /** Of each offer, how often it can be there. */
@@ -64,42 +59,13 @@ const OFFERED: Readonly<Record<string, number>> = {
   event_type_names: 1,
 };
 
-const count = (names: readonly string[], elements: number): FactCounts => {
+/** All that can ever be offered to a token. */
+export const mostFacts = (authority: readonly Predicate[]): FactCounts => {
+  const names = [
+    ...authority.map(({ name }) => name),
+    ...Object.entries(OFFERED).flatMap(([name, times]) => Array<string>(times).fill(name)),
+  ];
   const byName = new Map<string, number>();
   for (const name of names) byName.set(name, (byName.get(name) ?? 0) + 1);
-  return { byName, total: names.length, elements };
-};
-
-export const factsWith = (authority: readonly Predicate[], offers: readonly Offer[]): FactCounts =>
-  count(
-    [...authority, ...offers].map(({ name }) => name),
-    offers.reduce((sum, { value }) => sum + elementsIn(value), 0),
-  );
-
-/** All that can ever be offered to a token. */
-export const mostFacts = (authority: readonly Predicate[]): FactCounts =>
-  count(
-    [
-      ...authority.map(({ name }) => name),
-      ...Object.entries(OFFERED).flatMap(([name, times]) => Array<string>(times).fill(name)),
-    ],
-    0,
-  );
-
-/** False for a request that offers more than checks may be run over. */
-export const isOfferable = (offers: readonly Offer[]): boolean =>
-  offers.length <= Object.values(OFFERED).reduce((sum, times) => sum + times) &&
-  offers.reduce((sum, { value }) => sum + elementsIn(value), 0) <= LIMITS.offeredElements &&
-  offers.reduce((sum, { value }) => sum + charactersIn(value), 0) <= LIMITS.offeredCharacters;
-
-const elementsIn = (value: Parameter): number => {
-  if (typeof value === 'string' || 'date' in value) return 0;
-  return 'set' in value ? value.set.length : value.map.size;
-};
-
-const charactersIn = (value: Parameter): number => {
-  if (typeof value === 'string') return value.length;
-  if ('date' in value) return 0;
-  const texts = 'set' in value ? value.set : [...value.map].flat();
-  return texts.reduce((sum, text) => sum + text.length, 0);
+  return { byName, total: names.length };
 };

@@ -7,7 +7,6 @@ import { TokenRefused } from '#src/tokens/refused.ts';
 import type { TokenRequest } from '#src/tokens/vocabulary.ts';
 import { APPLICATION, append, ingest, later, NOW, ROOT, serviceToken, tokens } from './support.ts';
 
-tokens.warmUp();
 const service = serviceToken();
 const isAllowed = (token: string, request: TokenRequest): boolean =>
   tokens.permits(tokens.verify(token, NOW), request).allowed;

@@ -4,9 +4,9 @@ import { inspect } from '#src/tokens/inspect.ts';
 import { TokenRefused } from '#src/tokens/refused.ts';
 import { field } from '#src/tokens/wire.ts';
 import { appendBytes } from './hostile.ts';
+import { libraryDecision } from './library-decision.ts';
 import { ingest, NOW, serviceToken, tokens } from './support.ts';
 
-tokens.warmUp();
 const service = serviceToken();
 
 /** Blocks of operations that no compiler would make of Datalog, encoded as they should be. */
@@ -58,18 +58,20 @@ const block = fc
     Buffer.concat([...NAMES.map((name) => field(1, Buffer.from(name))), field(3, version), joined(6, checks)]),
   );
 
-it('decides or refuses any operations, and goes on', () => {
-  const outcomes = { allowed: 0, denied: 0, refused: 0 };
+it('decides any operations as the library does, or refuses them', () => {
+  const outcomes = { allowed: 0, denied: 0, gate: 0, malformed: 0 };
   fc.assert(
     fc.property(block, (payload) => {
       const token = appendBytes(service, payload);
       inspect(token);
       try {
         const { allowed } = tokens.permits(tokens.verify(token, NOW), ingest);
+        expect(libraryDecision(token, ingest).kind).toBeOneOf(allowed ? ['passed'] : ['failed', 'broken']);
         outcomes[allowed ? 'allowed' : 'denied'] += 1;
       } catch (error) {
         if (!(error instanceof TokenRefused)) throw error;
-        outcomes.refused += 1;
+        if (error.reason === 'malformed') expect(libraryDecision(token, ingest).kind).toBe('unreadable');
+        outcomes[error.reason === 'malformed' ? 'malformed' : 'gate'] += 1;
       }
     }),
     { numRuns: 500 },

@@ -8,7 +8,6 @@ import { mostFacts } from '#src/tokens/vocabulary.ts';
 import { hostileTokens, laboriousTokens } from './hostile.ts';
 import { APPLICATION, append, ingest, NOW, serviceToken, tokens } from './support.ts';
 
-tokens.warmUp();
 const service = serviceToken();
 
 describe('the gate', () => {

@@ -66,12 +66,14 @@ export const appendBytes = (token: string, payload: Buffer): string => {
   const { rootKeyId, blocks, proof } = openEnvelope(token);
   if (!('nextSecret' in proof)) throw new Error('The token is sealed.');
   const next = generateSigningKey();
-  const { raw } = signBlock(payload, {
-    key: prepareEd25519Key(proof.nextSecret),
+  const previousSignature = blocks.at(-1)?.signature;
+  const { raw } = signBlock(prepareEd25519Key(proof.nextSecret), {
+    payload,
     nextKey: next.publicKey,
-    previousSignature: blocks.at(-1)?.signature,
+    previousSignature,
   });
-  return textOfToken(writeEnvelope(rootKeyId, [...blocks.map((block) => block.raw), raw], next.seed));
+  const raws = [...blocks.map((block) => block.raw), raw];
+  return textOfToken(writeEnvelope(rootKeyId, raws, { nextSecret: next.seed }));
 };
 
 /** A check with one expression of these operations, in the newest version of Datalog. */

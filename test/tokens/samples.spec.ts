@@ -1,11 +1,24 @@
+import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { textOfToken } from '#src/tokens/envelope.ts';
+import { readBlock } from '#src/tokens/block.ts';
+import { isEd25519, openEnvelope, textOfToken } from '#src/tokens/envelope.ts';
+import { runChecks } from '#src/tokens/evaluate.ts';
+import { passGate } from '#src/tokens/gate.ts';
 import { inspect } from '#src/tokens/inspect.ts';
-import { AuthorizerBuilder, Biscuit, PublicKey, SignatureAlgorithm } from '#src/tokens/library.ts';
+import {
+  AuthorizerBuilder,
+  Biscuit,
+  BiscuitBuilder,
+  PrivateKey,
+  PublicKey,
+  SignatureAlgorithm,
+} from '#src/tokens/library.ts';
+import { printCheck } from '#src/tokens/print.ts';
 import { TokenRefused } from '#src/tokens/refused.ts';
-import { tokens } from './support.ts';
+import { passSignatures } from '#src/tokens/signatures.ts';
+import { SEED, tokens } from './support.ts';
 
 /** The sample tokens of Biscuit's specification with the results they must have: see samples/NOTICE. */
 const file = (name: string): Buffer => readFileSync(new URL(`samples/${name}`, import.meta.url));
@@ -67,6 +80,15 @@ const cases = samples.testcases.flatMap(({ filename, title, validations }) =>
   })),
 );
 
+const unlessRefused = <T>(attempt: () => T): T | undefined => {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof TokenRefused) return undefined;
+    throw error;
+  }
+};
+
 describe('the samples of the specification', () => {
   it.each(cases)('$filename: $name', ({ filename, authorizer_code, result, revocation_ids, world: expected }) => {
     const made = authorize(file(filename), authorizer_code);
@@ -88,5 +110,61 @@ describe('the samples of the specification', () => {
 
   it.each(samples.testcases)('$filename opens nothing here: it names no root key of ours', ({ filename }) => {
     expect(() => tokens.verify(textOfToken(file(filename)), new Date(0))).toThrow(TokenRefused);
+  });
+
+  const opened = samples.testcases.flatMap(({ filename }) => {
+    const envelope = unlessRefused(() => openEnvelope(textOfToken(file(filename))));
+    return envelope ? [{ filename, envelope }] : [];
+  });
+  const signed = opened.filter(({ envelope }) =>
+    envelope.blocks.every((block) => isEd25519(block) && !block.isThirdParty),
+  );
+  const rootKey = createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(samples.root_public_key, 'hex').toString('base64url') },
+    format: 'jwk',
+  });
+  it.each(signed)('$filename has signatures that hold here when they hold there', ({ filename, envelope }) => {
+    const isHeld = { here: true, there: true };
+    try {
+      passSignatures(envelope, rootKey);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TokenRefused);
+      isHeld.here = false;
+    }
+    try {
+      Biscuit.fromBytes(file(filename), root);
+    } catch {
+      isHeld.there = false;
+    }
+    expect(isHeld.here).toBe(isHeld.there);
+  });
+
+  /** What can be decided here: an authority block and an authorizer of facts and checks alone. */
+  const gated = cases.flatMap(({ filename, authorizer_code, result, name }) => {
+    const envelope = opened.find((sample) => sample.filename === filename)?.envelope;
+    const code = /^([\s\S]*)allow if true;\s*$/.exec(authorizer_code)?.[1];
+    const blocks = envelope && unlessRefused(() => passGate(envelope));
+    return blocks && code !== undefined ? [{ filename, name, result, blocks, code }] : [];
+  });
+  const rules = z.object({
+    FailedLogic: z.object({
+      Unauthorized: z.object({ checks: z.array(z.record(z.string(), z.object({ rule: z.string() }))) }),
+    }),
+  });
+  it.each(gated)('$filename: $name is decided alike', ({ blocks, code, result }) => {
+    const builder = new BiscuitBuilder();
+    builder.addCode(code);
+    const token = builder.build(PrivateKey.fromBytes(SEED, SignatureAlgorithm.Ed25519)).toBase64();
+    const authorizer = readBlock(openEnvelope(token).blocks[0]?.payload ?? new Uint8Array(), []);
+    const checks = [authorizer, ...blocks].flatMap((block) => block.checks);
+    const outcome = runChecks(checks, [...(blocks[0]?.facts ?? []), ...authorizer.facts], 1_000);
+    const failed = 'Err' in result ? rules.parse(result.Err).FailedLogic.Unauthorized.checks : [];
+    expect(outcome.kind === 'failed' ? outcome.checks.map(printCheck) : outcome.kind).toEqual(
+      failed.length === 0 ? 'passed' : failed.flatMap((check) => Object.values(check).map(({ rule }) => rule)),
+    );
+  });
+
+  it('are enough of those that we can take', () => {
+    expect([signed.length, gated.length]).toEqual([34, 15]);
   });
 });

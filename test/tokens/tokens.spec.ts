@@ -223,10 +223,17 @@ describe('permits', () => {
     expect(tokens.permits(token, ingest)).toMatchObject({ allowed: false, because: 'checks' });
   });
 
-  it('tells apart what it had no time for', () => {
-    const token = verified(append(serviceToken(), 'check if labels($l), $l.get("a") == "b"'));
-    const labels = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`key ${index}`, 'value']));
-    expect(tokens.permits(token, { ...ingest, labels })).toEqual({ allowed: false, because: 'limit', failed: [] });
+  it('refuses what takes too many steps, and says so', () => {
+    const token = verified(append(serviceToken(), 'check if event_type_names($n), $n == $n'));
+    const eventTypeNames = Array.from({ length: 6_000 }, (_, index) => `type ${index}`);
+    expect(tokens.permits(token, { ...ingest, eventTypeNames: eventTypeNames.slice(0, 2_000) })).toEqual({
+      allowed: true,
+    });
+    expect(tokens.permits(token, { ...ingest, eventTypeNames })).toEqual({
+      allowed: false,
+      because: 'limit',
+      failed: ['the checks take more than 10000 steps'],
+    });
   });
 
   it('decides for any number of tokens in turn', () => {
@@ -246,7 +253,8 @@ describe('permits', () => {
 
 it('loads without a word on standard output', async () => {
   const script = `const { createTokens } = await import('./src/tokens/tokens.ts');
-    createTokens({ keys: [{ id: '1', key: Buffer.alloc(32, 1) }] }).warmUp();
+    createTokens({ keys: [{ id: '1', key: Buffer.alloc(32, 1) }] });
+    await import('./src/tokens/inspect.ts');
     console.log('done')`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
