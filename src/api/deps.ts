@@ -8,11 +8,13 @@ import type { PasswordHasher } from '../identity/hasher.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { SchemaCache } from '../payload-schema/cache.ts';
 import type { ConfigurationCache } from '../projections/configuration/cache.ts';
+import type { Queryable } from '../projections/page.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { WorkListQueries } from '../worklist/pending-delivery.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import type { Refusals } from './auth/refusals.ts';
+import type { TenantView } from './auth/tenant-view.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import type { SettingDescription } from './instance/environment.ts';
 import type { LimitsOf } from './quota/limits.ts';
@@ -26,8 +28,15 @@ export type ReadinessCheck = { readonly name: string; readonly check: () => Prom
 export type ApiDeps = {
   readonly config: Config;
   readonly version: string;
-  /** For queries; acts as `posthorn_app`. */
-  readonly pool: Pool;
+  /** On whose behalf a request is answered. */
+  readonly tenantView: TenantView;
+  /** For queries on behalf of whoever asks: to a tenant the database shows its own rows only. */
+  readonly pool: Queryable;
+  /**
+   * Acts as `posthorn_app` whoever asks: for accounts and sessions, which belong to people and to no organization, and for what is of
+   * the instance, such as cuts through the log.
+   */
+  readonly instancePool: Pool;
   readonly partitions: number;
   readonly log: GroupCommit;
   readonly reader: LogReader;

@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify';
-import type { Pool } from 'pg';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
 import { notFound } from '../domain/refusals.ts';
 import { partitionOf } from '../eventstore/partition.ts';
@@ -13,6 +12,7 @@ import {
   findSubscription,
   type SubscriptionRecord,
 } from '../projections/configuration/queries.ts';
+import type { Queryable } from '../projections/page.ts';
 import { type Action, authorize } from './auth/authorize.ts';
 import { actorOf, type Principal } from './auth/principal.ts';
 import { invalidField } from './problems.ts';
@@ -29,7 +29,7 @@ export const applicationIdOf = (principal: Principal, given: string | undefined)
  * there then.
  */
 export const applicationFor = async (
-  pool: Pool,
+  pool: Queryable,
   { principal }: FastifyRequest,
   action: Action,
   given: string | undefined,
@@ -44,7 +44,7 @@ export const applicationFor = async (
 
 /** The same for a subscription; `given` must be its application, when it is given. */
 export const subscriptionFor = async (
-  pool: Pool,
+  pool: Queryable,
   { principal }: FastifyRequest,
   action: Action,
   subscriptionId: string,

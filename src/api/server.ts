@@ -95,7 +95,7 @@ const restRoutes =
       await app.register(routes(deps), { prefix: API_PREFIX });
     await app.register(
       async (api) => {
-        requireToken(api as never, deps.authenticate);
+        requireToken(api as never, deps);
         limitPrincipals(api as never, deps.rateGuard, isWithin);
         refuseAsOfElsewhere(api as never);
         for (const routes of PRIVATE) await api.register(routes(deps));

@@ -14,19 +14,22 @@ export const BY_KEY_ONLY =
 export const HOLDS_HEADS = ' -c idle_in_transaction_session_timeout=2s';
 
 /**
- * A pool whose connections act as `posthorn_app`, the role that can append to the log but never change it. The timeouts
+ * A pool whose connections act as `posthorn_app`, the role that can append to the log but never change it, or as `posthorn_tenant`,
+ * which can only read, and sees the rows of the organizations that it is told. The timeouts
  * are those of docs/operations.md: without them a stuck transaction would hold the heads for ever.
  */
 export const createAppPool = ({
   url,
   max,
   name,
+  role = 'posthorn_app',
   settings = '',
   queryTimeoutMs = 20_000,
 }: {
   url: string;
   max: number;
   name: string;
+  role?: 'posthorn_app' | 'posthorn_tenant';
   /** Further `-c name=value` for every connection. */
   settings?: string;
   /** After which a connection that does not answer is given up. */
@@ -45,7 +48,7 @@ export const createAppPool = ({
     // Statements sent one after the other without waiting share a round trip.
     pipeline: true,
     options:
-      '-c role=posthorn_app -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s' +
+      `-c role=${role} -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s` +
       settings,
   };
   const pool = new Pool(config);

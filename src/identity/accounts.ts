@@ -45,15 +45,18 @@ export const findAccount = (db: Queryable, userId: string): Promise<Account | un
 export const findAccountByEmail = (db: Queryable, email: string): Promise<Account | undefined> =>
   first(db, 'email_key = $1', [emailKeyOf(email)]);
 
+/** What people who share an organization see of each other. */
+export type Person = Pick<Account, 'email' | 'firstName' | 'lastName'>;
+
 /** By their ids; those who were erased are missing. */
-export const findAccounts = async (
-  db: Queryable,
-  userIds: readonly string[],
-): Promise<ReadonlyMap<string, Account>> => {
-  const { rows } = await db.query<Row>(`SELECT ${COLUMNS} FROM user_account WHERE user_id = ANY($1::uuid[])`, [
-    [...userIds],
-  ]);
-  return new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+export const findPeople = async (db: Queryable, userIds: readonly string[]): Promise<ReadonlyMap<string, Person>> => {
+  const { rows } = await db.query<Pick<Row, 'user_id' | 'email' | 'first_name' | 'last_name'>>(
+    'SELECT user_id, email, first_name, last_name FROM user_account WHERE user_id = ANY($1::uuid[])',
+    [[...userIds]],
+  );
+  return new Map(
+    rows.map((row) => [row.user_id, { email: row.email, firstName: row.first_name, lastName: row.last_name }]),
+  );
 };
 
 /** False when the address has an account already. */

@@ -27,6 +27,11 @@ const FIND_GRANTS = `
   FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS g
   WHERE c.oid = $1::regclass AND g.grantee <> c.relowner AND g.grantee <> 0`;
 
+const FIND_POLICIES = `
+  SELECT policyname AS name, permissive, roles::text[] AS roles, cmd AS command, qual AS sees, with_check AS writes
+  FROM pg_policies WHERE schemaname = $1 AND tablename = $2`;
+const IS_WALLED = 'SELECT relrowsecurity AS walled FROM pg_class WHERE oid = $1::regclass';
+
 const inSchema =
   (schema: string) =>
   (name: string): string =>
@@ -80,12 +85,39 @@ const shapeOf = async (client: Client, table: string, schema: string): Promise<s
   return rows[0]?.shape;
 };
 
-/** Puts the copies in the place of the live tables, with their grants; for a short transaction of the caller's. */
+type Policy = {
+  readonly name: string;
+  readonly permissive: string;
+  readonly roles: readonly string[];
+  readonly command: string;
+  readonly sees: string | null;
+  readonly writes: string | null;
+};
+
+/** The statements that put a table's row-level security upon another of the same name. */
+const wallOf = async (client: Client, name: string): Promise<readonly string[]> => {
+  const { rows: policies } = await client.query<Policy>(FIND_POLICIES, [LIVE, name]);
+  const { rows } = await client.query<{ walled: boolean }>(IS_WALLED, [liveTable(name)]);
+  return [
+    ...(rows[0]?.walled === true ? [`ALTER TABLE ${liveTable(name)} ENABLE ROW LEVEL SECURITY`] : []),
+    ...policies.map(
+      (policy) =>
+        `CREATE POLICY ${escapeIdentifier(policy.name)} ON ${liveTable(name)} AS ${policy.permissive} FOR ${policy.command} ` +
+        `TO ${policy.roles.map((role) => (role === 'public' ? 'PUBLIC' : escapeIdentifier(role))).join(', ')}` +
+        (policy.sees === null ? '' : ` USING (${policy.sees})`) +
+        (policy.writes === null ? '' : ` WITH CHECK (${policy.writes})`),
+    ),
+  ];
+};
+
+/** Puts the copies in the place of the live tables, with their grants and policies; for a short transaction of the caller's. */
 export const swapTables = async (client: Client, schema: string, tables: readonly string[]): Promise<void> => {
   for (const name of tables) {
     const grants = await client.query<{ grantee: string; privilege: string }>(FIND_GRANTS, [liveTable(name)]);
+    const wall = await wallOf(client, name);
     await client.query(`DROP TABLE ${liveTable(name)}`);
     await client.query(`ALTER TABLE ${inSchema(schema)(name)} SET SCHEMA ${LIVE}`);
+    for (const statement of wall) await client.query(statement); // Before anybody may read it.
     for (const { grantee, privilege } of grants.rows)
       await client.query(`GRANT ${privilege} ON ${liveTable(name)} TO ${escapeIdentifier(grantee)}`);
   }

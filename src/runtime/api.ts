@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createAuthenticate } from '../api/auth/authenticate.ts';
 import { createRefusals } from '../api/auth/refusals.ts';
+import { createTenantView } from '../api/auth/tenant-view.ts';
 import { createTokenUse } from '../api/auth/token-use.ts';
 import type { ApiDeps } from '../api/deps.ts';
 import { createStoredSchemas } from '../api/event-type/stored-schemas.ts';
@@ -99,7 +100,7 @@ export const createApiRole = async (
   now: () => Date = () => new Date(),
 ): Promise<ApiRole> => {
   const { config, secrets, partitions, version } = options;
-  const { queryPool, log, reader, handle, configuration, workList, vault, onError } = node.core;
+  const { queryPool, tenantPool, log, reader, handle, configuration, workList, vault, onError } = node.core;
   const { registry, eventsIngested } = node.metrics;
   const limits = createRateLimits(options, node);
   const { tokens, refusals, authenticate, stop } = createIdentity(options, node, logger, now);
@@ -123,10 +124,13 @@ export const createApiRole = async (
     now,
   });
   log.onCommit(quotaWatch.noticeCommit);
+  const tenantView = createTenantView({ instancePool: queryPool, tenantPool });
   const deps: ApiDeps = {
     config,
     version,
-    pool: queryPool,
+    tenantView,
+    pool: tenantView.pool,
+    instancePool: queryPool,
     partitions,
     log,
     reader,

@@ -71,7 +71,8 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
     settings: BY_KEY_ONLY + HOLDS_HEADS,
     queryTimeoutMs: APPEND_TIMEOUT_MS,
   });
-  const queryPool = createAppPool({ url, max: 10, name: 'query' });
+  const queryPool = createAppPool({ url, max: 8, name: 'query' });
+  const tenantPool = createAppPool({ url, max: 6, name: 'tenant', role: 'posthorn_tenant' });
   // What deliveries and followers wait for: small look-ups, so that a connection that hangs is soon known for it and replaced.
   const workPool = createAppPool({ url, max: 6, name: 'work', settings: BY_KEY_ONLY, queryTimeoutMs: WORK_TIMEOUT_MS });
   // Of their own, and impatient: a lease is kept only by who hears from the database in time.
@@ -97,6 +98,7 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
   return {
     appendPool,
     queryPool,
+    tenantPool,
     workPool,
     leasePool,
     log,
@@ -377,7 +379,8 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
         await cleaned;
         await core.log.drained();
         await worker?.sender.close().catch(onError);
-        await Promise.all([core.appendPool.end(), core.queryPool.end(), core.workPool.end(), core.leasePool.end()]);
+        const { appendPool, queryPool, tenantPool, workPool, leasePool } = core;
+        await Promise.all([appendPool, queryPool, tenantPool, workPool, leasePool].map((pool) => pool.end()));
         logger.debug('all roles have stopped');
       };
       const timeout = new Promise<void>((resolve) => setTimeout(resolve, config.shutdownTimeoutMs).unref());
@@ -449,6 +452,7 @@ const observeNode = (
         [
           ['append', core.appendPool],
           ['query', core.queryPool],
+          ['tenant', core.tenantPool],
           ['work', core.workPool],
         ] as const
       ).map(([pool, { totalCount, idleCount, waitingCount }]) => ({

@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import { arrayLiteral } from '../eventstore/statements.ts';
 import type { BatchStatement, RunQuery, Write } from '../eventstore/types.ts';
+import type { Queryable } from '../projections/page.ts';
 
 export type PayloadRow = {
   readonly partition: number;
@@ -65,8 +65,8 @@ const FIND = `
     OFFSET 0) AS p`;
 
 /** The payloads behind the keys, by `<application id>:<event id>`; one that was dropped is missing. */
-export const findPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Promise<Map<string, Buffer>> => {
-  const { rows } = await pool.query<{ application_id: string; event_id: string; body: Buffer }>({
+export const findPayloads = async (db: Queryable, keys: readonly PayloadKey[]): Promise<Map<string, Buffer>> => {
+  const { rows } = await db.query<{ application_id: string; event_id: string; body: Buffer }>({
     name: 'find_payloads',
     text: FIND,
     values: [
@@ -104,8 +104,8 @@ const FIND_KEPT = `
       AND payload.application_id = k.application_id AND payload.event_id = k.event_id)`;
 
 /** Which of the payloads are still kept, as `<application id>:<event id>`; no body is read. */
-export const findKeptPayloads = async (pool: Pool, keys: readonly PayloadKey[]): Promise<Set<string>> => {
-  const { rows } = await pool.query<{ application_id: string; event_id: string }>({
+export const findKeptPayloads = async (db: Queryable, keys: readonly PayloadKey[]): Promise<Set<string>> => {
+  const { rows } = await db.query<{ application_id: string; event_id: string }>({
     name: 'find_kept_payloads',
     text: FIND_KEPT,
     values: [

@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import { arrayLiteral, lines } from '../eventstore/statements.ts';
 import type { BatchStatement, Write } from '../eventstore/types.ts';
+import type { Queryable } from '../projections/page.ts';
 import { concatenated, dayOf } from './payload.ts';
 
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -60,8 +60,11 @@ const FIND = `
     OFFSET 0) AS r`;
 
 /** What receivers answered, by attempt id; missing when nothing was kept, or it was dropped. */
-export const findResponses = async (pool: Pool, keys: readonly ResponseKey[]): Promise<Map<string, KeptResponse>> => {
-  const { rows } = await pool.query<KeptResponse & { attempt_id: string }>(FIND, [
+export const findResponses = async (
+  db: Queryable,
+  keys: readonly ResponseKey[],
+): Promise<Map<string, KeptResponse>> => {
+  const { rows } = await db.query<KeptResponse & { attempt_id: string }>(FIND, [
     arrayLiteral(keys.map((key) => key.day)),
     arrayLiteral(keys.map((key) => key.partition)),
     arrayLiteral(keys.map((key) => key.applicationId)),
@@ -71,5 +74,5 @@ export const findResponses = async (pool: Pool, keys: readonly ResponseKey[]): P
 };
 
 /** One of them. */
-export const findResponse = async (pool: Pool, key: ResponseKey): Promise<KeptResponse | undefined> =>
-  (await findResponses(pool, [key])).get(key.attemptId);
+export const findResponse = async (db: Queryable, key: ResponseKey): Promise<KeptResponse | undefined> =>
+  (await findResponses(db, [key])).get(key.attemptId);

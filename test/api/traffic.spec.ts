@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { onStatement } from '#test/support/statements.ts';
 import { eventually } from '../support/eventually.ts';
 import { ask, askData } from '../support/graphql.ts';
 import { answer, type Receiver, startReceiver } from '../support/receivers/index.ts';
@@ -111,21 +112,17 @@ describe('traffic over GraphQL', () => {
   });
 
   it('reads the strips of a list of subscriptions in one statement', async () => {
-    const { queryPool } = service.service.node.core;
-    const { query } = queryPool;
     let statements = 0;
-    queryPool.query = ((...asked: Parameters<typeof query>) => {
-      const [first] = asked as unknown as [unknown];
-      if (typeof first === 'string' && first.includes('FROM traffic_minute')) statements += 1;
-      return query.apply(queryPool, asked);
-    }) as typeof query;
+    const { restore } = onStatement(service, (text) => {
+      if (text.includes('FROM traffic_minute')) statements += 1;
+    });
     const { application } = await askData(
       service,
       '{ application { subscriptions { nodes { id traffic(minutes: 5, buckets: 5) { failed succeeded } } } } }',
       {},
       tenant.secret,
     );
-    queryPool.query = query;
+    restore();
     expect(statements).toBe(1);
     const sums = application.subscriptions.nodes.map(
       ({ id, traffic }: { id: string; traffic: { failed: number }[] }) => ({

@@ -19,12 +19,12 @@ import { invitationsFor } from '../../projections/identity/queries.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
 
-type Deps = Pick<ApiDeps, 'handle' | 'log' | 'pool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'>;
+type Deps = Pick<ApiDeps, 'handle' | 'log' | 'instancePool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'>;
 
 const TEMPLATES = { email_verification: 'verify_email', password_reset: 'reset_password' } as const;
 
 /** What changes accounts. Personal data and credentials are written beside the log, in the same transaction. */
-export const createAccountCommands = ({ handle, log, pool, partitions, now, mailHint, limitsOf }: Deps) => {
+export const createAccountCommands = ({ handle, log, instancePool, partitions, now, mailHint, limitsOf }: Deps) => {
   const by = (request: FastifyRequest, userId: string): DomainEventMetadata => ({
     actor: `user:${userId}`,
     causationId: String(request.id),
@@ -69,7 +69,7 @@ export const createAccountCommands = ({ handle, log, pool, partitions, now, mail
 
   /** In one transaction of its own, for what is no domain event. */
   const transact = async (write: (run: RunQuery, at: Date) => Promise<void>): Promise<void> => {
-    const client = await pool.connect();
+    const client = await instancePool.connect();
     try {
       await client.query('BEGIN');
       await write((sql, values) => client.query(sql, values), now());
@@ -178,7 +178,7 @@ export const createAccountCommands = ({ handle, log, pool, partitions, now, mail
     /** Lets a person into the organizations that the verified address was invited to. */
     acceptInvitations: async (request: FastifyRequest, account: Account): Promise<void> => {
       const { userId, email } = account;
-      for (const { invitationId, organizationId, role } of await invitationsFor(pool, emailKeyOf(email))) {
+      for (const { invitationId, organizationId, role } of await invitationsFor(instancePool, emailKeyOf(email))) {
         const { members } = await limitsOf.organization(organizationId);
         try {
           await handle(

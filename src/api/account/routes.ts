@@ -43,7 +43,7 @@ const NoBody = z.object({}).nullish();
 export const accountRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, tokens, passwords, now, refusals, mailHint } = deps;
+    const { instancePool, config, tokens, passwords, now, refusals, mailHint } = deps;
     const commands = createAccountCommands(deps);
     const signIn = createSignIn(deps);
     const limits = createGuessLimits(deps);
@@ -62,8 +62,8 @@ export const accountRoutes =
       const verified = tokenOf(token);
       if (verified?.kind !== purpose) throw linkUsed();
       const { tokenId } = verified;
-      const userId = await findMailToken(pool, tokenId, purpose, now());
-      const account = userId === undefined ? undefined : await findAccount(pool, userId);
+      const userId = await findMailToken(instancePool, tokenId, purpose, now());
+      const account = userId === undefined ? undefined : await findAccount(instancePool, userId);
       if (!account) throw linkUsed();
       return { account, tokenId };
     };
@@ -123,7 +123,7 @@ export const accountRoutes =
       async (request, reply) => {
         const { email: address, password: given, cookie = false } = request.body;
         await limits.password(request.ip, address);
-        const account = await findAccountByEmail(pool, address);
+        const account = await findAccountByEmail(instancePool, address);
         // Whether there is an account must not be told by the time it takes.
         const isRight = account
           ? await passwords.verify(account.passwordHash, given)
@@ -135,7 +135,11 @@ export const accountRoutes =
         if (account.verifiedAt === null)
           throw new Problem('AuthEmailNotVerified', 'The mail address is not verified. Follow the link in the mail.');
         if (passwords.needsRehash(account.passwordHash))
-          await setPasswordHash((sql, values) => pool.query(sql, values), account.userId, await passwords.hash(given));
+          await setPasswordHash(
+            (sql, values) => instancePool.query(sql, values),
+            account.userId,
+            await passwords.hash(given),
+          );
         await commands.acceptInvitations(request, account);
         return reply.code(201).send(await signIn.start(request, reply, account, cookie));
       },
@@ -168,16 +172,16 @@ export const accountRoutes =
         const at = now();
         const next = uuidv7(at.getTime());
         const inCookie = fromCookie !== undefined;
-        const session = await rotateRefreshToken(pool, {
+        const session = await rotateRefreshToken(instancePool, {
           sessionId,
           shown: tokenId,
           next,
           at,
           expiresAt: signIn.expiryOf(at, inCookie),
         });
-        const account = session ? await findAccount(pool, session.userId) : undefined;
+        const account = session ? await findAccount(instancePool, session.userId) : undefined;
         if (!session || !account) {
-          await endSession(pool, sessionId, 'reuse', at);
+          await endSession(instancePool, sessionId, 'reuse', at);
           deps.authenticate.forget();
           refusals.note({ actor: `user:${userId}`, action: 'auth:refresh', id: 'AuthFailedRefresh' });
           throw refused(
@@ -220,9 +224,9 @@ export const accountRoutes =
       });
     };
     const mailIfDue = async (address: string, purpose: MailPurpose): Promise<void> => {
-      const account = await findAccountByEmail(pool, address);
+      const account = await findAccountByEmail(instancePool, address);
       if (!account || (purpose === 'email_verification' && account.verifiedAt !== null)) return;
-      if (!(await mayMail(pool, account.userId, purpose, now()))) return;
+      if (!(await mayMail(instancePool, account.userId, purpose, now()))) return;
       await commands.sendMail(account, purpose);
       mailHint();
     };

@@ -52,13 +52,13 @@ const userOf = ({ principal }: FastifyRequest): UserPrincipal => {
 export const sessionRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, passwords, authenticate, now } = deps;
+    const { pool, instancePool, config, passwords, authenticate, now } = deps;
     const account = createAccountCommands(deps);
     const commands = createCommands(deps);
     const limits = createGuessLimits(deps);
 
     const load = async (userId: string): Promise<Account> => {
-      const found = await findAccount(pool, userId);
+      const found = await findAccount(instancePool, userId);
       if (!found) throw notFound('user', userId);
       return found;
     };
@@ -107,7 +107,7 @@ export const sessionRoutes =
         { body: z.object({}).nullish(), response: { 204: NoContent } },
       ),
       async (request, reply) => {
-        await endSession(pool, userOf(request).sessionId, 'logout', now());
+        await endSession(instancePool, userOf(request).sessionId, 'logout', now());
         authenticate.forget();
         clearSessionCookie(reply, config.publicUrl);
         return reply.code(204).send(null);
@@ -129,7 +129,7 @@ export const sessionRoutes =
       async (request, reply) => {
         const { userId, sessionId } = userOf(request);
         await requirePassword(request, await load(userId), request.body.password);
-        await confirmSession(pool, sessionId, now());
+        await confirmSession(instancePool, sessionId, now());
         authenticate.forget();
         return reply.code(204).send(null);
       },
@@ -168,7 +168,7 @@ export const sessionRoutes =
       ),
       async (request) => {
         const { userId, sessionId: current } = userOf(request);
-        return (await listLiveSessions(pool, userId, now())).map(({ sessionId, createdAt, expiresAt, ip }) => ({
+        return (await listLiveSessions(instancePool, userId, now())).map(({ sessionId, createdAt, expiresAt, ip }) => ({
           session_id: sessionId,
           created_at: createdAt.toISOString(),
           expires_at: expiresAt.toISOString(),
@@ -187,9 +187,9 @@ export const sessionRoutes =
       async (request, reply) => {
         const { userId } = userOf(request);
         const { session_id: sessionId } = request.params;
-        const own = await listLiveSessions(pool, userId, now());
+        const own = await listLiveSessions(instancePool, userId, now());
         if (!own.some((session) => session.sessionId === sessionId)) throw notFound('session', sessionId);
-        await endSession(pool, sessionId, 'logout', now());
+        await endSession(instancePool, sessionId, 'logout', now());
         authenticate.forget();
         return reply.code(204).send(null);
       },

@@ -36,7 +36,12 @@ export const CookieWish = z.object({
 });
 
 /** Sessions and the tokens that open them. */
-export const createSignIn = ({ pool, tokens, config, now }: Pick<ApiDeps, 'pool' | 'tokens' | 'config' | 'now'>) => {
+export const createSignIn = ({
+  instancePool,
+  tokens,
+  config,
+  now,
+}: Pick<ApiDeps, 'instancePool' | 'tokens' | 'config' | 'now'>) => {
   const answer = async (
     reply: FastifyReply,
     account: Account,
@@ -47,7 +52,10 @@ export const createSignIn = ({ pool, tokens, config, now }: Pick<ApiDeps, 'pool'
     const createdAt = now();
     const { userId, email, firstName, lastName } = account;
     const { sessionId, authenticatedAt, expiresAt } = session;
-    const roles = [...(await rolesOf(pool, userId))].map(([organizationId, role]) => ({ organizationId, role }));
+    const roles = [...(await rolesOf(instancePool, userId))].map(([organizationId, role]) => ({
+      organizationId,
+      role,
+    }));
     const accessExpiresAt = new Date(createdAt.getTime() + ACCESS_MS);
     const access = tokens.mintUserAccess({
       tokenId: uuidv7(createdAt.getTime()),
@@ -98,7 +106,7 @@ export const createSignIn = ({ pool, tokens, config, now }: Pick<ApiDeps, 'pool'
         expiresAt: expiryOf(createdAt, inCookie),
         ip: request.ip,
       };
-      await startSession((sql, values) => pool.query(sql, values), session);
+      await startSession((sql, values) => instancePool.query(sql, values), session);
       return answer(reply, account, { ...session, authenticatedAt: createdAt }, refreshTokenId, inCookie);
     },
   };

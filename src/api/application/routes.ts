@@ -38,7 +38,7 @@ const toApplication = (of: { applicationId: string; organizationId: string; name
 export const applicationRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now, reader, partitions, limitsOf } = deps;
+    const { pool, instancePool, config, now, reader, partitions, limitsOf } = deps;
     const commands = createCommands(deps);
     const deleteApplication = createDeleteApplication(deps);
 
@@ -132,7 +132,7 @@ export const applicationRoutes =
         const { application_id: id } = request.params;
         const application = await applicationFor(pool, request, 'application:get', id, past);
         const [events, steps] = await (past
-          ? usageAsOf(past, id, partitionOf(id, partitions))
+          ? usageAsOf(past, instancePool, id, partitionOf(id, partitions))
           : Promise.all([eventsToday(pool, [id], now()), onboardingOf(pool, [id])]));
         const { eventsPerDay, retentionDays } = await limitsOf.application(application);
         return {

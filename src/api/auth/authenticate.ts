@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { CommitListener } from '../../eventstore/group-commit.ts';
 import { findLiveSession } from '../../identity/sessions.ts';
@@ -9,6 +9,7 @@ import type { Tokens, VerifiedToken } from '../../tokens/tokens.ts';
 
 import { Problem } from '../problems.ts';
 import type { Principal, Refusal } from './principal.ts';
+import type { TenantView } from './tenant-view.ts';
 import type { TokenUse } from './token-use.ts';
 
 const FIND_SECRET = `
@@ -167,8 +168,11 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
 
 const NONE: readonly string[] = [];
 
-/** Has every route of the scope ask for a token before a byte of its body is read. */
-export const requireToken = (app: FastifyInstance, authenticate: Authenticate): void => {
+/** Has every route of the scope ask for a token before a byte of its body is read, and run on behalf of whoever asks. */
+export const requireToken = (
+  app: FastifyInstance,
+  { authenticate, tenantView }: { authenticate: Authenticate; tenantView: Pick<TenantView, 'run'> },
+): void => {
   app.decorateRequest('principal', null as never);
   // With a callback: the token of a busy client is known, and waiting for a promise would cost each of its requests.
   app.addHook('onRequest', (request, _reply, done) => {
@@ -187,6 +191,13 @@ export const requireToken = (app: FastifyInstance, authenticate: Authenticate): 
       done(error as Error);
     }
   });
+  // Once the body is there: reading it is not of the request's asynchronous context.
+  app.addHook('preValidation', (request, _reply, done) => tenantView.run(request, done));
+};
+
+/** After a request has given whoever makes it rights that were not there when it began. */
+export const authenticateAgain = async (request: FastifyRequest, authenticate: Authenticate): Promise<void> => {
+  request.principal = await authenticate(request.headers.authorization);
 };
 
 const MASTER: Principal = { kind: 'master' };

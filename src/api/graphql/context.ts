@@ -51,7 +51,7 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
   };
   const now = fresh();
   const pastMoment = async (asOf: string): Promise<Moment> => {
-    const past = { db: deps.pool, reader: deps.reader, cut: await resolveAsOf(deps.pool, asOf) };
+    const past = { db: deps.pool, reader: deps.reader, cut: await resolveAsOf(deps.instancePool, asOf) };
     const reads = createPastReads(deps, past);
     return { cut: past.cut, reads, loaders: createLoaders(deps, reads, past.cut), owners };
   };

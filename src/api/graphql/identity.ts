@@ -1,4 +1,4 @@
-import { findAccount, findAccounts } from '../../identity/accounts.ts';
+import { findAccount, findPeople } from '../../identity/accounts.ts';
 import type { OrganizationRecord } from '../../projections/configuration/queries.ts';
 import {
   type InvitationRecord,
@@ -29,7 +29,7 @@ export const identityFields: Fields = {
   Viewer: {
     user: async (_viewer: unknown, _args: unknown, { request: { principal }, deps }: Context) => {
       if (principal.kind !== 'user') return null;
-      const account = await findAccount(deps.pool, principal.userId);
+      const account = await findAccount(deps.instancePool, principal.userId);
       return account ? { ...account, principal } : null;
     },
   },
@@ -54,7 +54,7 @@ export const identityFields: Fields = {
       const { pool } = context.deps;
       allow(context, 'organization:get', { organizationId });
       const page = await listMembers(pool, organizationId, pageOf(args));
-      const people = await findAccounts(
+      const people = await findPeople(
         pool,
         page.rows.map(({ userId }) => userId),
       );

@@ -21,7 +21,8 @@ export const instanceFields: Fields = {
     },
   },
   Instance: {
-    id: async (_instance: unknown, _args: unknown, { deps }: Context) => (await readInstance(deps.pool)).instanceId,
+    id: async (_instance: unknown, _args: unknown, { deps }: Context) =>
+      (await readInstance(deps.instancePool)).instanceId,
     version: (_instance: unknown, _args: unknown, { deps }: Context) => deps.version,
     partitions: (_instance: unknown, _args: unknown, { deps }: Context) => deps.partitions,
     now: (_instance: unknown, _args: unknown, { at }: Context) => at,
@@ -32,7 +33,7 @@ export const instanceFields: Fields = {
     publicKeys: (_instance: unknown, _args: unknown, { deps }: Context) =>
       deps.publicKeys.map(({ id, whpk }) => ({ id, key: whpk })),
     projections: async (_instance: unknown, _args: unknown, { deps }: Context) =>
-      (await listProjections(deps.pool)).map(({ name, lag, partitions }) => ({
+      (await listProjections(deps.instancePool)).map(({ name, lag, partitions }) => ({
         name,
         lag,
         error: partitions.find(({ error }) => error !== null)?.error ?? null,

@@ -94,7 +94,7 @@ export const graphqlRoutes =
       }),
     });
     limitOperations(app);
-    requireToken(app, deps.authenticate);
+    requireToken(app, deps);
     limitPrincipals(app, deps.rateGuard, () => false);
 
     app.post('/graphql', async (request, reply) => {

@@ -7,10 +7,10 @@ import { Problem } from '../problems.ts';
 
 /** The past that a query asks for; undefined for the present. Throws InvalidAsOf. */
 export const pastOf = async (
-  { pool, reader }: Pick<ApiDeps, 'pool' | 'reader'>,
+  { pool, instancePool, reader }: Pick<ApiDeps, 'pool' | 'instancePool' | 'reader'>,
   { as_of: text }: { readonly as_of?: string | undefined },
 ): Promise<Past | undefined> =>
-  text === undefined ? undefined : { db: pool, reader, cut: await resolveAsOf(pool, text) };
+  text === undefined ? undefined : { db: pool, reader, cut: await resolveAsOf(instancePool, text) };
 
 const NAMES_AS_OF = /[?&]as_of(?:=|&|$)/;
 

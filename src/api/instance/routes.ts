@@ -51,7 +51,7 @@ const Health = z.object({
 
 /** What this installation is and allows; needs no token. */
 export const instanceRoutes =
-  ({ config, version, pool, publicKeys, healthKey }: ApiDeps): FastifyPluginAsyncZod =>
+  ({ config, version, instancePool, publicKeys, healthKey }: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
     const about = { tag: 'Instance', isPublic: true } as const;
 
@@ -136,7 +136,7 @@ export const instanceRoutes =
           throw new Problem('Forbidden', 'The health key is another one.');
         const startedAt = performance.now();
         const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, HEALTH_TIMEOUT_MS, false).unref());
-        const answered = pool.query('SELECT 1').then(
+        const answered = instancePool.query('SELECT 1').then(
           () => true,
           () => false,
         );

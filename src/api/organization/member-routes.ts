@@ -6,7 +6,7 @@ import { uuidv7 } from '../../domain/event/ids.ts';
 import { ROLES, type Role } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
 import type { RunQuery } from '../../eventstore/types.ts';
-import { findAccountByEmail, findAccounts } from '../../identity/accounts.ts';
+import { findAccountByEmail, findPeople } from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMail } from '../../mail/outbox.ts';
 import { findOrganization } from '../../projections/configuration/queries.ts';
@@ -61,7 +61,7 @@ const requireRank = (
 export const memberRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now, limitsOf, mailHint } = deps;
+    const { pool, instancePool, config, now, limitsOf, mailHint } = deps;
     const commands = createCommands(deps);
 
     const nameOf = async (organizationId: string): Promise<string> => {
@@ -82,7 +82,7 @@ export const memberRoutes =
         await nameOf(organizationId);
         const page = await listMembers(pool, organizationId, pageRequest(request.query));
         linkNext(request, reply, config.publicUrl, page);
-        const accounts = await findAccounts(
+        const accounts = await findPeople(
           pool,
           page.rows.map(({ userId }) => userId),
         );
@@ -150,7 +150,7 @@ export const memberRoutes =
         const role = roleOf(request.body.role);
         requireRank(request, organizationId, [role]);
         const organization = await nameOf(organizationId);
-        const account = await findAccountByEmail(pool, address);
+        const account = await findAccountByEmail(instancePool, address);
         const hasAccount = account !== undefined && account.verifiedAt !== null;
         const { members: membersMax } = await limitsOf.organization(organizationId);
         const at = now();

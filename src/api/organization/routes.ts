@@ -4,7 +4,7 @@ import { uuidv7 } from '../../domain/event/ids.ts';
 import { NO_LIMIT } from '../../domain/quota/limits.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
-import { findAccounts } from '../../identity/accounts.ts';
+import { findPeople } from '../../identity/accounts.ts';
 import { projectConfiguration } from '../../projections/configuration/projections.ts';
 import {
   countApplications,
@@ -15,6 +15,7 @@ import {
 } from '../../projections/configuration/queries.ts';
 import { countMembers, listMembers } from '../../projections/identity/queries.ts';
 import type { Queryable } from '../../projections/page.ts';
+import { authenticateAgain } from '../auth/authenticate.ts';
 import { authorize, requireFreshPassword } from '../auth/authorize.ts';
 import { organizationsOf, roleIn } from '../auth/principal.ts';
 import { createCommands } from '../commands.ts';
@@ -72,7 +73,7 @@ const APPLICATIONS_SEEN_MAX = 100;
 export const organizationRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now, limitsOf } = deps;
+    const { pool, config, now, limitsOf, authenticate } = deps;
     const commands = createCommands(deps);
 
     const load = async (organizationId: string): Promise<OrganizationRecord> => {
@@ -94,7 +95,7 @@ export const organizationRoutes =
         limitsOf.organization(organizationId),
         limitsOf.planOf(organizationId),
       ]);
-      const people = await findAccounts(
+      const people = await findPeople(
         pool,
         shown.map(({ userId }) => userId),
       );
@@ -158,6 +159,7 @@ export const organizationRoutes =
           { type: 'CreateOrganization', data: { organizationId, name } },
           ...(principal.kind === 'user' ? [founder(organizationId, principal.userId)] : []),
         ]);
+        await authenticateAgain(request, authenticate); // Its owner now.
         return info(organizationId);
       },
     );

@@ -1,4 +1,3 @@
-import type { Pool } from 'pg';
 import { z } from 'zod';
 import { positionIn, resolveAsOf } from '../../projections/as-of/cut.ts';
 import type { Past } from '../../projections/as-of/past.ts';
@@ -6,6 +5,7 @@ import { listEventTypes, listSubscriptions } from '../../projections/configurati
 import { countsAsOf } from '../../projections/counts/queries.ts';
 import { countEventsUpTo } from '../../projections/event/as-of.ts';
 import { eventsPerDay, listEvents } from '../../projections/event/queries.ts';
+import type { Queryable } from '../../projections/page.ts';
 
 const Step = z.enum(['ToDo', 'Done']);
 /** What a newcomer has done already. */
@@ -13,7 +13,7 @@ export const OnboardingSteps = z.object({ event_type: Step, subscription: Step, 
 export type OnboardingSteps = z.output<typeof OnboardingSteps>;
 
 /** Events received since midnight, UTC. */
-export const eventsToday = async (pool: Pool, applicationIds: readonly string[], now: Date): Promise<number> => {
+export const eventsToday = async (pool: Queryable, applicationIds: readonly string[], now: Date): Promise<number> => {
   if (applicationIds.length === 0) return 0;
   const from = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate()));
   const days = await eventsPerDay(pool, applicationIds, { from, to: new Date(from.getTime() + 86_400_000) });
@@ -23,7 +23,7 @@ export const eventsToday = async (pool: Pool, applicationIds: readonly string[],
 const ONE = { limit: 1 } as const;
 
 /** Of one application or more: a step that one of them has taken is done. */
-export const onboardingOf = async (pool: Pool, applicationIds: readonly string[]): Promise<OnboardingSteps> => {
+export const onboardingOf = async (pool: Queryable, applicationIds: readonly string[]): Promise<OnboardingSteps> => {
   const isDone = async (
     list: (applicationId: string) => Promise<{ rows: readonly unknown[] }>,
   ): Promise<z.output<typeof Step>> => {
@@ -38,14 +38,15 @@ export const onboardingOf = async (pool: Pool, applicationIds: readonly string[]
   return { event_type: eventType, subscription, event };
 };
 
-/** Of one application at a cut: events recorded since that day's midnight, and what had been done. Throws ReadModelBehind. */
+/** Of one application at a cut: events recorded since that day's midnight, and what had been done; `instance` reads the log's clock. Throws ReadModelBehind. */
 export const usageAsOf = async (
   past: Past,
+  instance: Queryable,
   applicationId: string,
   partition: number,
 ): Promise<[events: number, steps: OnboardingSteps]> => {
   const { db, cut } = past;
-  const midnight = await resolveAsOf(db, `${cut.instant.toISOString().slice(0, 10)}T00:00:00Z`);
+  const midnight = await resolveAsOf(instance, `${cut.instant.toISOString().slice(0, 10)}T00:00:00Z`);
   const { events, eventTypes, subscriptions } = await countsAsOf(past, applicationId, partition);
   const before = await countEventsUpTo(db, applicationId, positionIn(midnight, partition));
   const step = (count: number): z.output<typeof Step> => (count > 0 ? 'Done' : 'ToDo');

@@ -39,7 +39,7 @@ const refuseUpgrade = (socket: Duplex, status: string): void => {
 
 /** GraphQL subscriptions over WebSockets at `/graphql`, for as long as the server runs. */
 export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
-  const { live: hub, pool, config, rateGuard } = deps;
+  const { live: hub, pool, config, rateGuard, tenantView } = deps;
   const isTrusted = createIsTrusted(config.trustedProxies);
   const onError = (error: unknown): void => app.log.error({ err: error }, 'a live subscription failed');
   const connectionDeps: Omit<ConnectionDeps, 'authenticate'> = {
@@ -50,7 +50,7 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
       const refusal = await rateGuard.principal(principal);
       if (refusal) throw refusal;
       const applicationId = applicationIdOf(principal, given);
-      const application = await findApplication(pool, applicationId);
+      const application = await tenantView.run({ principal }, () => findApplication(pool, applicationId));
       if (!application) throw notFound('application', applicationId);
       authorize(principal, ACTIONS[kind], { organizationId: application.organizationId, applicationId });
       return applicationId;

@@ -1,3 +1,4 @@
+import { authenticateAgain } from '../../auth/authenticate.ts';
 import { applicationSeen, organizationSeen } from '../organization.ts';
 import type { CallRest } from '../rest.ts';
 import type { Fields } from '../schema.ts';
@@ -9,6 +10,7 @@ type OfApplication = { readonly applicationId?: string | null };
 export const organizationMutations = (rest: CallRest): Fields[string] => ({
   createOrganization: command(rest, async ({ input }: { input: { name: string } }, call, { moment, context }) => {
     const made = await call({ method: 'POST', path: '/organizations', body: input });
+    await authenticateAgain(context.request, context.deps.authenticate); // Its owner now.
     return organizationSeen(context, moment, String(made.organization_id));
   }),
   editOrganization: command(rest, async ({ id, name }: Id & { name: string }, call, { moment, context }) => {
