@@ -59,6 +59,15 @@ export const findPeople = async (db: Queryable, userIds: readonly string[]): Pro
   );
 };
 
+/** Where mails to these people go; of those who never verified an address nothing. */
+export const findVerifiedAddresses = async (db: Queryable, userIds: readonly string[]): Promise<readonly string[]> => {
+  const { rows } = await db.query<{ email: string }>(
+    'SELECT email FROM user_account WHERE user_id = ANY($1::uuid[]) AND verified_at IS NOT NULL',
+    [[...userIds]],
+  );
+  return rows.map(({ email }) => email);
+};
+
 /** False when the address has an account already. */
 export const addAccount = async (run: RunQuery, account: Omit<Account, 'verifiedAt'>): Promise<boolean> => {
   const { rows } = await run(

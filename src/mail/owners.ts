@@ -1,5 +1,5 @@
 import type { RunQuery } from '../eventstore/types.ts';
-import { findAccounts } from '../identity/accounts.ts';
+import { findVerifiedAddresses } from '../identity/accounts.ts';
 import { listOwners } from '../projections/identity/queries.ts';
 import type { Queryable } from '../projections/page.ts';
 import { addMail } from './outbox.ts';
@@ -16,7 +16,6 @@ export const mailOwners = async (
   }: { organizationId: string; content: MailContent; at: Date; newId: () => string },
 ): Promise<void> => {
   const db = { query: run } as unknown as Queryable;
-  const owners = await findAccounts(db, await listOwners(db, organizationId));
-  for (const { email, verifiedAt } of owners.values())
-    if (verifiedAt !== null) await addMail(run, { mailId: newId(), recipient: email, content, at });
+  for (const recipient of await findVerifiedAddresses(db, await listOwners(db, organizationId)))
+    await addMail(run, { mailId: newId(), recipient, content, at });
 };

@@ -1,7 +1,7 @@
-import type { Pool } from 'pg';
 import type { Limits } from '../../domain/quota/limits.ts';
 import { countApplications } from '../../projections/configuration/queries.ts';
 import { countMembers } from '../../projections/identity/queries.ts';
+import type { Queryable } from '../../projections/page.ts';
 import { eventsTaken, findQuotaSettings, type QuotaSettings } from '../../projections/quota/queries.ts';
 import type { LimitsOf } from './limits.ts';
 
@@ -17,7 +17,7 @@ export type OrganizationUsage = {
 };
 
 export const usageOf = async (
-  { pool, limitsOf, now }: { readonly pool: Pool; readonly limitsOf: LimitsOf; readonly now: () => Date },
+  { pool, limitsOf, now }: { readonly pool: Queryable; readonly limitsOf: LimitsOf; readonly now: () => Date },
   organizationId: string,
 ): Promise<OrganizationUsage> => {
   const [settings, limits, members, applications, eventsToday] = await Promise.all([

@@ -62,6 +62,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ingestEvents: bodyOfApplication('write', ({ eventType }) => ({ event_type: eventType, payload: {} })),
   listEvents: ofApplication('read'),
   getEvent: ofApplication('read'),
+  eraseEventPayload: ofApplication('write'),
   listEventDeliveries: ofApplication('read'),
   replayEvent: bodyOfApplication('write'),
   replayEvents: bodyOfApplication('write', ({ subscriptionId }) => ({
