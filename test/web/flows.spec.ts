@@ -20,8 +20,7 @@ describe('somebody who has just started Posthorn', () => {
     const service = await startTestService();
     const page = await browser.stranger();
     await page.goto(service.address);
-    await page.getByLabel('Token').waitFor();
-    await page.keyboard.press('Tab');
+    await page.getByLabel('Token').focus();
     await page.keyboard.type(service.masterKey);
     await page.keyboard.press('Enter');
     await page.getByLabel('Organization').focus();
@@ -43,7 +42,7 @@ describe('somebody who has just started Posthorn', () => {
     const page = await browser.stranger();
     await page.goto(seeded.service.address);
     await page.getByLabel('Token').fill('nonsense');
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in with the key' }).click();
     await page.getByRole('alert').getByText('not accepted').waitFor();
     expect(await page.getByRole('navigation').count()).toBe(0);
     await page.context().close();
@@ -134,7 +133,7 @@ describe('subscriptions', () => {
     await page.getByText('read-only').waitFor();
     for (const name of ['Save', 'Disable', 'Delete…', 'Show', 'Send a test event'])
       expect(await page.getByRole('button', { name, exact: true }).count(), name).toBe(0);
-    await page.getByRole('link', { name: 'Subscriptions' }).click();
+    await page.getByRole('link', { name: 'Subscriptions', exact: true }).click();
     await isSettled(page);
     expect(page.url()).toContain('asOf=');
     expect(await page.getByRole('link', { name: 'Legacy bank' }).count()).toBe(0);

@@ -10,6 +10,10 @@ let paths: readonly string[];
 beforeAll(async () => {
   [browser, seeded] = await Promise.all([startBrowser(), seed()]);
   const { service, applicationId, subscriptionId } = seeded;
+  const organizationId = (await service.get(`/applications/${applicationId}`)).json.organization_id;
+  const token = await service.post('/service_token', { organization_id: organizationId, name: 'Backend' });
+  const schema = { type: 'object', required: ['amount'] };
+  await service.post('/event_types/order.paid/schemas', { application_id: applicationId, schema });
   const lost = (await service.get(`/dead_letters?application_id=${applicationId}`)).json[0];
   paths = [
     'overview',
@@ -29,7 +33,26 @@ beforeAll(async () => {
     'start',
     `subscriptions/${subscriptionId}?asOf=${encodeURIComponent(new Date().toISOString())}`,
     'nowhere',
-  ];
+    'event-types/order.paid',
+    'secrets',
+    'usage',
+    ...[
+      'applications',
+      'members',
+      'service-tokens',
+      `service-tokens/${token.json.token_id}`,
+      'token-check',
+      'usage',
+    ].map((path) => `/organizations/${organizationId}/${path}`),
+    ...[
+      '/new-organization',
+      '/account',
+      '/register#ada@example.com',
+      '/forgot-password',
+      '/verify-email',
+      '/reset-password#x',
+    ],
+  ].map((path) => (path.startsWith('/') ? path : `/${applicationId}/${path}`));
 });
 afterAll(async () => {
   expect(browser.complaints).toEqual([]);
@@ -52,7 +75,7 @@ describe.each(['light', 'dark'] as const)('every page, %s', (theme) => {
     async (width) => {
       const page = await browser.visit(seeded.service, seeded.applicationId, { path: 'overview', theme, width });
       for (const path of paths) {
-        await page.goto(`${seeded.service.address}/${seeded.applicationId}/${path}`);
+        await page.goto(`${seeded.service.address}${path}`);
         await isSettled(page);
         expect(await violationsOf(page, theme), path).toEqual([]);
         await expectToFit(page);
@@ -76,13 +99,26 @@ describe.each(['light', 'dark'] as const)('every page, %s', (theme) => {
   });
 });
 
+describe('who is not signed in', () => {
+  it.each(['light', 'dark'] as const)('finds a page to sign in without a flaw, %s', async (theme) => {
+    const page = await browser.stranger();
+    await page.emulateMedia({ colorScheme: theme });
+    await page.goto(seeded.service.address);
+    await isSettled(page);
+    expect(await violationsOf(page, theme)).toEqual([]);
+    await page.setViewportSize({ width: 320, height: 800 });
+    await expectToFit(page);
+    await page.context().close();
+  });
+});
+
 describe('a narrow screen', () => {
   it.each([320, 820])(
     'shows every page without moving sideways at %i px',
     async (width) => {
       const page = await browser.visit(seeded.service, seeded.applicationId, { path: 'overview', width });
       for (const path of paths) {
-        await page.goto(`${seeded.service.address}/${seeded.applicationId}/${path}`);
+        await page.goto(`${seeded.service.address}${path}`);
         await isSettled(page);
         await expectToFit(page);
       }

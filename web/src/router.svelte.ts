@@ -1,6 +1,18 @@
 import type { Component } from 'svelte';
 
-/** Every page: its path below an application, its name, and the file it comes from, loaded when it is first seen. */
+/** What a page is about. */
+export type Subject = 'application' | 'organization' | 'person' | 'nobody';
+type Page = {
+  readonly of?: Subject;
+  readonly path: string;
+  readonly title: string;
+  readonly load: () => Promise<{ default: Component }>;
+};
+
+/**
+ * Every page: its path below what it is about (an application, if nothing is said), its name, and the file it comes from, loaded
+ * when it is first seen. What is `of` nobody needs no session.
+ */
 const pages = {
   overview: { path: 'overview', title: 'Overview', load: () => import('./pages/overview/Overview.svelte') },
   deliveries: { path: 'deliveries', title: 'Deliveries', load: () => import('./pages/deliveries/Deliveries.svelte') },
@@ -36,18 +48,97 @@ const pages = {
     load: () => import('./pages/dead-letters/DeadLetters.svelte'),
   },
   replay: { path: 'replay', title: 'Replay', load: () => import('./pages/replay/Replay.svelte') },
-} satisfies Record<string, { path: string; title: string; load: () => Promise<{ default: Component }> }>;
+  eventType: {
+    path: 'event-types/:type',
+    title: 'Event type',
+    load: () => import('./pages/event-type/EventType.svelte'),
+  },
+  secrets: { path: 'secrets', title: 'Secrets', load: () => import('./pages/secrets/Secrets.svelte') },
+  usage: { path: 'usage', title: 'Usage', load: () => import('./pages/usage/ApplicationUsage.svelte') },
+  applications: {
+    of: 'organization',
+    path: 'applications',
+    title: 'Applications',
+    load: () => import('./pages/applications/Applications.svelte'),
+  },
+  members: {
+    of: 'organization',
+    path: 'members',
+    title: 'Members',
+    load: () => import('./pages/members/Members.svelte'),
+  },
+  serviceTokens: {
+    of: 'organization',
+    path: 'service-tokens',
+    title: 'Service tokens',
+    load: () => import('./pages/service-tokens/ServiceTokens.svelte'),
+  },
+  serviceToken: {
+    of: 'organization',
+    path: 'service-tokens/:token',
+    title: 'Restrict a token',
+    load: () => import('./pages/service-tokens/Attenuate.svelte'),
+  },
+  tokenCheck: {
+    of: 'organization',
+    path: 'token-check',
+    title: 'Look into a token',
+    load: () => import('./pages/token-check/TokenCheck.svelte'),
+  },
+  quotas: {
+    of: 'organization',
+    path: 'usage',
+    title: 'Usage and quotas',
+    load: () => import('./pages/usage/OrganizationUsage.svelte'),
+  },
+  account: { of: 'person', path: 'account', title: 'Account', load: () => import('./pages/account/Account.svelte') },
+  organizationNew: {
+    of: 'person',
+    path: 'new-organization',
+    title: 'New organization',
+    load: () => import('./pages/applications/OrganizationNew.svelte'),
+  },
+  register: {
+    of: 'nobody',
+    path: 'register',
+    title: 'Register',
+    load: () => import('./pages/register/Register.svelte'),
+  },
+  verifyEmail: {
+    of: 'nobody',
+    path: 'verify-email',
+    title: 'Verify the address',
+    load: () => import('./pages/register/VerifyEmail.svelte'),
+  },
+  forgotPassword: {
+    of: 'nobody',
+    path: 'forgot-password',
+    title: 'Forgotten password',
+    load: () => import('./pages/register/ForgotPassword.svelte'),
+  },
+  resetPassword: {
+    of: 'nobody',
+    path: 'reset-password',
+    title: 'New password',
+    load: () => import('./pages/register/ResetPassword.svelte'),
+  },
+} satisfies Record<string, Page>;
 
 export type PageName = keyof typeof pages;
 export const pageNames = Object.keys(pages) as PageName[];
 
 export type Route = {
   readonly page: PageName;
+  readonly subject: Subject;
+  /** Empty for what is about no application. */
   readonly applicationId: string;
+  /** Empty for what is about no organization, or about one of its applications. */
+  readonly organizationId: string;
   /** What the path names, by the names in the page's path. */
   readonly params: Readonly<Record<string, string>>;
 };
 
+export const subjectOfPage = (page: PageName): Subject => subjectOf(pages[page]);
 export const titleOf = (page: PageName): string => pages[page].title;
 export const loadPage = (page: PageName): Promise<{ default: Component }> => pages[page].load();
 
@@ -63,14 +154,32 @@ const matchPath = (pattern: string, path: readonly string[]): Record<string, str
   return params;
 };
 
-const routeOf = (pathname: string): Route | undefined => {
-  const [applicationId, ...path] = pathname.split('/').filter(Boolean);
-  if (applicationId === undefined) return undefined;
+const subjectOf = (page: Page): Subject => page.of ?? 'application';
+
+const findRoute = (
+  subject: Subject,
+  path: readonly string[],
+  ids: { applicationId?: string; organizationId?: string } = {},
+): Route | undefined => {
   for (const page of pageNames) {
+    if (subjectOf(pages[page]) !== subject) continue;
     const params = matchPath(pages[page].path, path);
-    if (params) return { page, applicationId, params };
+    if (params) return { page, subject, applicationId: '', organizationId: '', ...ids, params };
   }
   return undefined;
+};
+
+const routeOf = (pathname: string): Route | undefined => {
+  const path = pathname.split('/').filter(Boolean);
+  const [first, second, ...rest] = path;
+  if (first === undefined) return undefined;
+  if (first === 'organizations')
+    return second === undefined ? undefined : findRoute('organization', rest, { organizationId: second });
+  return (
+    findRoute('nobody', path) ??
+    findRoute('person', path) ??
+    findRoute('application', path.slice(1), { applicationId: first })
+  );
 };
 
 /** Kept by every link within an application: the moment one looks at. */
@@ -84,8 +193,21 @@ const isElsewhere = (link: HTMLAnchorElement): boolean =>
   link.hasAttribute('data-external') ||
   ['/docs', '/graphiql'].includes(link.pathname);
 
+/** Whose fragment is a token or an address from a mail. It leaves the address bar before anything else happens. */
+const withoutFragment = (url: URL): { url: URL; fragment: string } => {
+  if (url.hash === '' || routeOf(url.pathname)?.subject !== 'nobody') return { url, fragment: '' };
+  const bare = new URL(url.pathname + url.search, url.origin);
+  history.replaceState(null, '', bare);
+  return { url: bare, fragment: decodeURIComponent(url.hash.slice(1)) };
+};
+
 class Router {
-  #url = $state.raw(new URL(location.href));
+  #first = withoutFragment(new URL(location.href));
+  #url = $state.raw(this.#first.url);
+  /** What came with the link of a mail; kept nowhere else. */
+  fragment = $state.raw(this.#first.fragment);
+  /** Where links lead from pages that are about neither. */
+  home = $state.raw({ applicationId: '', organizationId: '' });
   route = $derived(routeOf(this.#url.pathname));
   pathname = $derived(this.#url.pathname);
   search = $derived(this.#url.searchParams);
@@ -97,10 +219,18 @@ class Router {
   }
 
   #read(): void {
-    this.#url = new URL(location.href);
+    const { url, fragment } = withoutFragment(new URL(location.href));
+    this.#url = url;
+    if (fragment !== '') this.fragment = fragment;
   }
 
-  /** The address of a page of the application at hand. */
+  #base(subject: Subject): string {
+    if (subject === 'application') return `/${this.route?.applicationId || this.home.applicationId}/`;
+    if (subject === 'organization') return `/organizations/${this.route?.organizationId || this.home.organizationId}/`;
+    return '/';
+  }
+
+  /** The address of a page, of the application or organization at hand. */
   href(
     page: PageName,
     params: Readonly<Record<string, string>> = {},
@@ -108,12 +238,12 @@ class Router {
   ): string {
     const path = pages[page].path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
     const query = new URLSearchParams(search);
-    for (const name of KEPT) {
+    for (const name of subjectOf(pages[page]) === 'application' ? KEPT : []) {
       const value = this.search.get(name);
       if (value !== null && !query.has(name)) query.set(name, value);
     }
     const text = query.toString();
-    return `/${this.route?.applicationId ?? ''}/${path}${text === '' ? '' : `?${text}`}`;
+    return `${this.#base(subjectOf(pages[page]))}${path}${text === '' ? '' : `?${text}`}`;
   }
 
   go(href: string, { replace = false }: { replace?: boolean } = {}): void {

@@ -15,7 +15,19 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const page = (reply: FastifyReply): FastifyReply =>
   reply.headers(HEADERS).sendFile('index.html', { cacheControl: false });
 
-/** The dashboard at `/`: the built files, and the one page for every address of an application. */
+/** Addresses that are about no application; those of mails among them. */
+const ADDRESSES = [
+  '/',
+  '/account',
+  '/new-organization',
+  '/register',
+  '/verify-email',
+  '/forgot-password',
+  '/reset-password',
+  '/organizations/:organizationId([0-9a-f]{8}-[0-9a-f-]{27})/*',
+];
+
+/** The dashboard at `/`: the built files, and the one page for every address of it. */
 export const dashboardRoutes: FastifyPluginAsync = async (app) => {
   if (!existsSync(`${DIST}/index.html`)) {
     app.get('/', async () => {
@@ -29,7 +41,7 @@ export const dashboardRoutes: FastifyPluginAsync = async (app) => {
     preCompressed: true,
     index: false,
   });
-  app.get('/', (_request, reply) => page(reply));
+  for (const address of ADDRESSES) app.get(address, (_request, reply) => page(reply));
   // Below an application every address is a page of its own making, and looks at itself what it is.
   app.get('/:applicationId([0-9a-f]{8}-[0-9a-f-]{27})/*', (_request, reply) => page(reply));
   app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>

@@ -7,19 +7,13 @@ import {
   type TypedDocumentNode,
 } from '@urql/core';
 import { createClient as createSocket, type Client as SocketClient } from 'graphql-ws';
+import { attempt } from '../api/attempt.ts';
+import { type Failure, failureOfProblem, networkFailure, type Problem } from '../api/failure.ts';
 import { session } from '../state/session.svelte.ts';
 
 /** The one way to the API: queries and mutations by POST, live subscriptions over one socket. */
 
-/** What a request came to nothing for, in words for people. */
-export type Failure = {
-  /** The problem's id, such as `NotFound`; `Network` when there was no answer. */
-  readonly id: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly advice: string | null;
-  readonly requestId: string | null;
-};
+export type { Failure } from '../api/failure.ts';
 
 export type Connection = 'idle' | 'connecting' | 'live' | 'reconnecting';
 
@@ -31,10 +25,22 @@ export const status = new Status();
 let socket: SocketClient | undefined;
 const WAIT_MS_MAX = 5_000;
 
-const socketOf = (token: string): SocketClient => {
-  socket ??= createSocket({
+/** The server looks at the token again and again: a key has ended then, a person may have a fresh one already. */
+const refused = async (used: string, reason: string): Promise<void> => {
+  if (session.token !== used) return;
+  if (session.userId === null) session.end(reason || 'The token has ended.');
+  else await session.refresh();
+};
+
+const openSocket = (): SocketClient => {
+  let used = '';
+  return createSocket({
     url: `${location.origin.replace(/^http/, 'ws')}/graphql`,
-    connectionParams: { authorization: `Bearer ${token}` },
+    connectionParams: async () => {
+      await session.whenFresh();
+      used = session.token ?? '';
+      return { authorization: `Bearer ${used}` };
+    },
     lazy: true,
     retryAttempts: 0,
     on: {
@@ -46,26 +52,32 @@ const socketOf = (token: string): SocketClient => {
       },
       closed: (event) => {
         const { code, reason } = event as { code?: number; reason?: string };
-        if (code === 4403) session.end(reason || 'The token has ended.');
+        if (code === 4403) void refused(used, reason ?? '');
         status.connection = code === 1000 ? 'idle' : 'reconnecting';
       },
     },
   });
+};
+
+const socketNow = (): SocketClient => {
+  socket ??= openSocket();
   return socket;
+};
+
+// Whoever watches connects again with the fresh token, and goes on where it was.
+session.onrenewed = () => {
+  if (status.connection !== 'idle') socket?.terminate();
 };
 
 const client = new Client({
   url: '/graphql',
   preferGetMethod: false,
   requestPolicy: 'network-only',
-  fetchOptions: () => ({
-    headers: { authorization: `Bearer ${session.token ?? ''}`, accept: 'application/graphql-response+json' },
-  }),
   exchanges: [
     subscriptionExchange({
       forwardSubscription: ({ query, variables }) => ({
         subscribe: (sink) => ({
-          unsubscribe: socketOf(session.token ?? '').subscribe(
+          unsubscribe: socketNow().subscribe(
             { query: query ?? '', variables: variables as Record<string, unknown> },
             {
               next: (result) => sink.next(result as never),
@@ -87,52 +99,34 @@ export const disconnect = (): void => {
   status.connection = 'idle';
 };
 
-type Problem = {
-  id?: string;
-  title?: string;
-  detail?: string;
-  advice?: string;
-  status?: number;
-  instance?: string;
-  request_id?: string;
-};
+const isRefused = (error: CombinedError): boolean =>
+  [401, 403].includes((error.response as Response | undefined)?.status ?? 0) && error.graphQLErrors.length === 0;
 
 export const failureOf = (error: CombinedError): Failure => {
   const [first] = error.graphQLErrors;
-  const problem = (first?.extensions ?? {}) as Problem;
-  if (first)
-    return {
-      id: problem.id ?? 'Unknown',
-      title: problem.title ?? first.message,
-      detail: problem.detail ?? first.message,
-      advice: problem.advice ?? null,
-      requestId: problem.request_id ?? problem.instance ?? null,
-    };
-  return {
-    id: 'Network',
-    title: 'The server did not answer',
-    detail: error.networkError?.message ?? error.message,
-    advice: 'Look whether Posthorn is running and can be reached, then try again.',
-    requestId: null,
-  };
+  if (first) return failureOfProblem((first.extensions ?? {}) as Problem, first.message);
+  if (isRefused(error)) return failureOfProblem({ id: 'AuthInvalidBiscuit' }, 'The token is not accepted');
+  return networkFailure(error.networkError?.message ?? error.message);
 };
-
-const isRefused = (error: CombinedError): boolean =>
-  [401, 403].includes((error.response as Response | undefined)?.status ?? 0) && error.graphQLErrors.length === 0;
 
 /** Asks or commands once; throws a {@link Failure}. */
 export const send = async <Data, Variables extends AnyVariables>(
   kind: 'query' | 'mutation',
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
-): Promise<Data> => {
-  const result = await (kind === 'query' ? client.query(document, variables) : client.mutation(document, variables));
-  if (result.error) {
-    if (isRefused(result.error)) session.end('The token is not accepted.');
-    throw failureOf(result.error);
-  }
-  return result.data as Data;
-};
+): Promise<Data> =>
+  attempt(async (token) => {
+    const context = {
+      fetchOptions: {
+        headers: { authorization: `Bearer ${token}`, accept: 'application/graphql-response+json' },
+      },
+    };
+    const result = await (kind === 'query'
+      ? client.query(document, variables, context)
+      : client.mutation(document, variables, context));
+    if (result.error) throw failureOf(result.error);
+    return result.data as Data;
+  });
 
 /** Watches; comes back by itself when the connection is lost, with what `resume` then says. Answers how to stop. */
 export const watch = <Data, Variables extends AnyVariables>(

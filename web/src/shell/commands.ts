@@ -1,7 +1,8 @@
-import { type PageName, pageNames, router, titleOf } from '../router.svelte.ts';
+import { pageNames, router, titleOf } from '../router.svelte.ts';
 import { preferences } from '../state/preferences.svelte.ts';
 import { session } from '../state/session.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
+import { isOffered } from './offered.ts';
 
 export type Command = { readonly name: string; readonly keys?: string; readonly run: () => void };
 
@@ -18,6 +19,9 @@ export const JUMPS: Readonly<Record<string, string>> = {
   n: 'sendEvent',
   r: 'replay',
   a: 'audit',
+  m: 'members',
+  k: 'serviceTokens',
+  u: 'quotas',
 };
 
 const keyOf = (page: string): string | undefined => {
@@ -25,11 +29,8 @@ const keyOf = (page: string): string | undefined => {
   return key && `g ${key}`;
 };
 
-/** Pages that need no more than an application. */
-const isPlain = (page: PageName): boolean => !['event', 'delivery', 'subscription'].includes(page);
-
 const pageCommands = (): Command[] =>
-  pageNames.filter(isPlain).map((page) => ({
+  pageNames.filter(isOffered).map((page) => ({
     name: `Go to ${titleOf(page)}`,
     ...(keyOf(page) ? { keys: keyOf(page) as string } : {}),
     run: () => router.go(router.href(page)),
@@ -41,7 +42,7 @@ const settings = (): Command[] => [
   { name: "Use the system's theme", run: () => preferences.setTheme('system') },
   { name: 'Show instants in UTC', run: () => preferences.setZone('utc') },
   { name: 'Show instants in local time', run: () => preferences.setZone('local') },
-  { name: 'Sign out', run: () => session.end() },
+  { name: 'Sign out', run: () => void session.signOut() },
 ];
 
 const switches = (): Command[] =>

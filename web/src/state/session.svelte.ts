@@ -1,20 +1,154 @@
-/** Who is signed in: a bearer token, kept for as long as the tab lives, and in no URL. */
-const KEY = 'posthorn.token';
+import type { Failure } from '../api/failure.ts';
+import { fetchJson } from '../api/fetch.ts';
 
+/** A key is kept for as long as the tab lives. What a person's session lives on, scripts never see: see `refresh`. */
+const KEY = 'posthorn.token';
+/** Says that this browser has a session, and whose; it opens nothing. Other tabs follow it. */
+const SIGNED_IN = 'posthorn.signed-in';
+const LOCK = 'posthorn.refresh';
+const EARLY_MS = 30_000;
+const RETRY_MS = 5_000;
+/** The server could not say whether the session is good. */
+const UNDECIDED: readonly string[] = ['Network', 'RateLimited', 'ServiceUnavailable', 'InternalServerError', 'Unknown'];
+
+/** What the server answers to whoever signs in. */
+export type SignedIn = {
+  readonly access_token: string;
+  readonly access_token_expiration: string;
+  readonly user_id: string;
+};
+
+/** A refresh token used twice ends its session, so tabs take turns. Without TLS a browser may have no locks. */
+const inTurn = <T>(run: () => Promise<T>): Promise<T> =>
+  'locks' in navigator ? navigator.locks.request(LOCK, run) : run();
+
+/** Who is signed in: somebody with a key, or a person whose access token lives in memory alone. */
 class Session {
   token = $state<string | null>(sessionStorage.getItem(KEY));
+  /** Null for whoever came with a key. */
+  userId = $state<string | null>(null);
+  /** The browser may still have a session, which is being looked for. */
+  isResuming = $state(false);
   /** Why the last session ended, when it was not on purpose. */
   ended = $state<string | null>(null);
+  #expiresAtMs = Number.POSITIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #refreshing: Promise<boolean> | undefined;
+  #onrenewed: () => void = () => undefined;
 
-  begin(token: string): void {
-    this.token = token;
+  constructor() {
+    addEventListener('storage', ({ key, newValue }) => {
+      if (key === SIGNED_IN) this.#follow(newValue);
+    });
+    if (this.token === null && localStorage.getItem(SIGNED_IN) !== null) void this.#resume();
+  }
+
+  /** Told when a person's token was exchanged for a fresh one. */
+  set onrenewed(listener: () => void) {
+    this.#onrenewed = listener;
+  }
+
+  begin(key: string): void {
+    this.#forget();
+    this.token = key;
     this.ended = null;
-    sessionStorage.setItem(KEY, token);
+    sessionStorage.setItem(KEY, key);
+  }
+
+  beginPerson(answer: SignedIn): void {
+    this.#forget();
+    this.#take(answer);
+    this.ended = null;
+    localStorage.setItem(SIGNED_IN, answer.user_id);
   }
 
   end(reason: string | null = null): void {
-    this.token = null;
+    if (this.userId !== null) localStorage.removeItem(SIGNED_IN);
+    this.#forget();
     this.ended = reason;
+  }
+
+  /** Ends the session on the server, too. */
+  async signOut(): Promise<void> {
+    let reason: string | null = null;
+    if (this.userId !== null)
+      try {
+        await this.whenFresh();
+        await fetchJson('POST', '/auth/logout', { headers: { authorization: `Bearer ${this.token ?? ''}` } });
+      } catch (error) {
+        reason = `Signed out here, but the server does not know of it: ${(error as Failure).detail} The session ends by itself within twelve hours.`;
+      }
+    this.end(reason);
+  }
+
+  /** Waits until the token is good for a request, as far as the clock says. */
+  async whenFresh(): Promise<void> {
+    if (this.userId !== null && Date.now() > this.#expiresAtMs - EARLY_MS / 6) await this.refresh();
+  }
+
+  /**
+   * Exchanges the cookie for another access token; false when there is none to be had. Once at a time in this tab and among tabs.
+   */
+  refresh = (): Promise<boolean> => {
+    this.#refreshing ??= inTurn(() => this.#refreshNow()).finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  };
+
+  async #refreshNow(): Promise<boolean> {
+    try {
+      // Kept alive: were the page left in between, the browser would miss the next cookie and show the spent one.
+      const answer = await fetchJson<SignedIn>('POST', '/auth/refresh', {
+        headers: { 'posthorn-csrf': '1' },
+        keepalive: true,
+      });
+      const wasSignedIn = this.token !== null;
+      this.#take(answer);
+      if (wasSignedIn) this.#onrenewed();
+      return true;
+    } catch (error) {
+      if (UNDECIDED.includes((error as Failure).id)) this.#schedule(RETRY_MS);
+      else {
+        localStorage.removeItem(SIGNED_IN);
+        this.#forget();
+        this.ended = 'Your session is over. Sign in again.';
+      }
+      return false;
+    }
+  }
+
+  async #resume(): Promise<void> {
+    this.isResuming = true;
+    await this.refresh();
+    this.isResuming = false;
+  }
+
+  /** Another tab signed somebody in or out. */
+  #follow(userId: string | null): void {
+    if (this.userId !== null && userId !== this.userId) {
+      this.#forget();
+      this.ended = userId === null ? 'You signed out in another tab.' : 'Somebody else signed in in another tab.';
+    } else if (this.token === null && userId !== null) void this.#resume();
+  }
+
+  #take({ access_token: token, access_token_expiration: expiration, user_id: userId }: SignedIn): void {
+    this.token = token;
+    this.userId = userId;
+    this.#expiresAtMs = new Date(expiration).getTime();
+    this.#schedule(this.#expiresAtMs - Date.now() - EARLY_MS);
+  }
+
+  #schedule(inMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.refresh(), Math.max(0, inMs));
+  }
+
+  #forget(): void {
+    clearTimeout(this.#timer);
+    this.token = null;
+    this.userId = null;
+    this.#expiresAtMs = Number.POSITIVE_INFINITY;
     sessionStorage.removeItem(KEY);
   }
 }

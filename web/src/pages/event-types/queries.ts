@@ -4,7 +4,7 @@ export const EVENT_TYPES = graphql(`
   query EventTypes($application: UUID!, $asOf: AsOf) {
     application(id: $application, asOf: $asOf) {
       eventTypes(first: 100) {
-        nodes { name createdAt subscriptions { id description target { url } } }
+        nodes { name createdAt activeSchema { version } subscriptions { id description target { url } } }
         pageInfo { hasNextPage }
       }
     }

@@ -43,7 +43,7 @@ export const PREVIEW = graphql(`
 
 export const CREATE = graphql(`
   mutation CreateSubscription($input: SubscriptionInput!) {
-    createSubscription(input: $input) { subscription { id } secret signingSecret }
+    createSubscription(input: $input) { subscription { id } }
   }
 `);
 export const REPLACE = graphql(`
@@ -68,7 +68,7 @@ export const REVEAL = graphql(`
 `);
 export const ROTATE = graphql(`
   mutation RotateSubscriptionSecret($id: UUID!, $overlapSeconds: Int) {
-    rotateSubscriptionSecret(id: $id, overlapSeconds: $overlapSeconds) { secret signingSecret }
+    rotateSubscriptionSecret(id: $id, overlapSeconds: $overlapSeconds) { subscription { id } }
   }
 `);
 export const TEST = graphql(`
