@@ -108,3 +108,10 @@ describe('members', () => {
     });
   });
 });
+
+it('whoever founds an organization by GraphQL is its owner, and sees it in the same answer', async () => {
+  const founder = await service.person('Freya');
+  const query = 'mutation { createOrganization(input: { name: "Founded" }) { name role } }';
+  const made = await service.call('//graphql', { method: 'POST', body: { query }, token: founder.token });
+  expect(made.json).toEqual({ data: { createOrganization: { name: 'Founded', role: 'owner' } } });
+});

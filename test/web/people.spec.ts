@@ -176,7 +176,101 @@ describe('a viewer', () => {
   }, 60_000);
 });
 
+describe('a session', () => {
+  it('is renewed before it runs out, also by a browser whose clock is wrong, and what is watched goes on', async () => {
+    const { owner, applicationId } = await placeOf('Hedy');
+    const page = await browser.stranger();
+    let refreshes = 0;
+    page.on('request', (request) => {
+      if (request.url().endsWith('/auth/refresh')) refreshes += 1;
+    });
+    await page.clock.install({ time: new Date() });
+    await signIn(page, owner.email);
+    await page.getByRole('link', { name: 'Deliveries', exact: true }).click();
+    await page.getByText('Live', { exact: true }).waitFor();
+    const socket = page.waitForEvent('websocket');
+    // Nearly five minutes later here, and not for the server: from now on the clock is wrong.
+    await page.clock.fastForward(272_000);
+    await socket;
+    await page.clock.fastForward(1_000);
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(refreshes).toBe(1);
+    const rows = page.locator('tbody tr');
+    const before = await rows.count();
+    const event = { application_id: applicationId, event_type: 'order.paid', payload: '{}', labels: { region: 'eu' } };
+    expect((await service.post('/event', event)).status).toBe(201);
+    await eventually(async () => {
+      await page.clock.runFor(200);
+      expect(await rows.count()).toBe(before + 1);
+    });
+
+    // A token that is refused is exchanged, once, and what was asked is asked again.
+    let refused = 0;
+    await page.route('**/graphql', async (route) => {
+      const isFirst = refused === 0;
+      refused += 1;
+      if (!isFirst) return route.continue();
+      const body = JSON.stringify({ id: 'AuthInvalidBiscuit', title: 'The token is not good' });
+      return route.fulfill({ status: 403, contentType: 'application/problem+json', body });
+    });
+    await page.getByRole('link', { name: 'Members' }).click();
+    await page.getByRole('cell', { name: owner.email }).waitFor();
+    expect(refreshes).toBe(2);
+    await page.context().close();
+  }, 60_000);
+});
+
+describe('an owner', () => {
+  it('invites, takes back, changes roles, and cannot leave as the last one', async () => {
+    const { owner } = await placeOf('Margaret');
+    const colleague = await service.person('Dennis');
+    const page = await browser.stranger();
+    await signIn(page, owner.email);
+    await page.getByRole('link', { name: 'Members' }).click();
+    await page.getByText('There is one owner.').waitFor();
+    expect(await page.getByRole('button', { name: 'Leave…' }).count()).toBe(0);
+    for (const email of ['nobody.yet@example.com', colleague.email]) {
+      await page.getByLabel('Mail address').fill(email);
+      await page.getByRole('button', { name: 'Invite', exact: true }).click();
+      await page.getByRole('cell', { name: email, exact: true }).waitFor();
+    }
+    await page.getByRole('button', { name: 'Take back the invitation of nobody.yet@example.com' }).click();
+    await page.getByText('None. Everybody who was invited').waitFor();
+    const role = page.getByLabel(`Role of ${colleague.email}`);
+    expect(await role.inputValue()).toBe('viewer');
+    await role.selectOption('owner');
+    await page.getByRole('button', { name: 'Leave…' }).click();
+    await page.getByRole('button', { name: 'Leave', exact: true }).click();
+    await page.getByRole('heading', { name: 'You belong to no organization' }).waitFor();
+    await page.getByLabel('Name').fill('Margaret and daughters');
+    await page.getByRole('button', { name: 'Create' }).click();
+    await page.getByRole('heading', { name: '0 applications' }).waitFor();
+    await page.context().close();
+  }, 60_000);
+});
+
 describe('an editor', () => {
+  it('adds a schema, sees what it would have refused, and activates it all the same', async () => {
+    const { owner, applicationId } = await placeOf('Radia');
+    const page = await browser.stranger();
+    await signIn(page, owner.email);
+    await page.goto(`${service.address}/${applicationId}/event-types/order.paid`);
+    const field = page.getByLabel('JSON Schema');
+    await field.fill('{"type": "object", ');
+    await page.getByText('Not JSON yet').waitFor();
+    expect(await page.getByRole('button', { name: 'Add the version' }).isDisabled()).toBe(true);
+    await field.fill('{"type": "object", "required": ["amount"]}');
+    await page.getByRole('button', { name: 'Add the version' }).click();
+    await page.getByRole('button', { name: 'Activate version 1' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Have payloads match version 1' });
+    await dialog.getByText('It would have refused 1 event of the 1 event').waitFor();
+    await dialog.getByRole('button', { name: 'Activate' }).click();
+    await page.getByText('must match version 1 of the schema').waitFor();
+    const event = { application_id: applicationId, event_type: 'order.paid', payload: '{}', labels: { region: 'eu' } };
+    expect((await service.post('/event', event)).status).toBe(422);
+    await page.context().close();
+  }, 60_000);
+
   it('gives the password again to see a secret, and a wrong one shows nothing', async () => {
     const { owner, applicationId, subscriptionId } = await placeOf('Barbara');
     const page = await browser.stranger();

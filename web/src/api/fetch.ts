@@ -5,13 +5,14 @@ export type Sent = {
   readonly headers?: Readonly<Record<string, string>>;
   /** Lets the request come to its end although the page is left. */
   readonly keepalive?: boolean;
+  readonly timeoutMs?: number;
 };
 
 /** One request to the REST API, as it is; throws a `Failure`. Answers undefined to what has no body. */
 export const fetchJson = async <Answer>(
   method: string,
   path: string,
-  { body, headers = {}, keepalive = false }: Sent = {},
+  { body, headers = {}, keepalive = false, timeoutMs }: Sent = {},
 ): Promise<Answer> => {
   let response: Response;
   try {
@@ -19,6 +20,7 @@ export const fetchJson = async <Answer>(
       method,
       keepalive,
       credentials: 'same-origin',
+      ...(timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
       headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

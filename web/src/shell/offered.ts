@@ -28,7 +28,7 @@ export const isOffered = (page: PageName): boolean => {
       if (!router.route?.applicationId && !router.home.applicationId) return false;
       break;
     case 'organization':
-      if (!workspace.organization) return false;
+      if (!workspace.organization || workspace.isBlind) return false;
       break;
     case 'person':
       if (page === 'account' && !workspace.viewer?.user) return false;

@@ -33,7 +33,7 @@ export const may = (action: Action): boolean => {
     case 'application_secret':
       return !isAboveApplications(action);
     case 'service_token':
-      return action !== 'organization:create';
+      return action !== 'organization:create' && !(workspace.isBlind && isAboveApplications(action));
     case 'user': {
       if (action === 'organization:create') return true;
       const role = workspace.organization?.role;

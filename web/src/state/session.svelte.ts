@@ -7,7 +7,12 @@ const KEY = 'posthorn.token';
 const SIGNED_IN = 'posthorn.signed-in';
 const LOCK = 'posthorn.refresh';
 const EARLY_MS = 30_000;
+/** What a token's lifetime is taken for at least and at most: the clock of this browser may be wrong by more than one. */
+const LIFETIME_MS_MIN = 60_000;
+const LIFETIME_MS_MAX = 300_000;
 const RETRY_MS = 5_000;
+/** All other tabs wait for the one whose turn it is. */
+const TIMEOUT_MS = 20_000;
 /** The server could not say whether the session is good. */
 const UNDECIDED: readonly string[] = ['Network', 'RateLimited', 'ServiceUnavailable', 'InternalServerError', 'Unknown'];
 
@@ -102,6 +107,7 @@ class Session {
       const answer = await fetchJson<SignedIn>('POST', '/auth/refresh', {
         headers: { 'posthorn-csrf': '1' },
         keepalive: true,
+        timeoutMs: TIMEOUT_MS,
       });
       const wasSignedIn = this.token !== null;
       this.#take(answer);
@@ -135,8 +141,12 @@ class Session {
   #take({ access_token: token, access_token_expiration: expiration, user_id: userId }: SignedIn): void {
     this.token = token;
     this.userId = userId;
-    this.#expiresAtMs = new Date(expiration).getTime();
-    this.#schedule(this.#expiresAtMs - Date.now() - EARLY_MS);
+    const lifetimeMs = Math.min(
+      LIFETIME_MS_MAX,
+      Math.max(LIFETIME_MS_MIN, new Date(expiration).getTime() - Date.now()),
+    );
+    this.#expiresAtMs = Date.now() + lifetimeMs;
+    this.#schedule(lifetimeMs - EARLY_MS);
   }
 
   #schedule(inMs: number): void {

@@ -2,12 +2,22 @@ import type { Failure } from '../api/failure.ts';
 import { send } from '../graphql/client.svelte.ts';
 import { graphql, type ResultOf } from '../graphql/graphql.ts';
 import { router } from '../router.svelte.ts';
+import { uuidOf } from '../ui/uuid.ts';
 
 const WORKSPACE = graphql(`
   query Workspace {
     viewer { kind actor user { id email firstName lastName } application { organization { id } } }
     instance { version }
+  }
+`);
+const ORGANIZATIONS = graphql(`
+  query OrganizationsSeen {
     organizations(first: 100) { nodes { id name role } }
+  }
+`);
+const APPLICATION = graphql(`
+  query ApplicationSeen($id: UUID!) {
+    application(id: $id) { id name organization { id name } }
   }
 `);
 const APPLICATIONS = graphql(`
@@ -21,7 +31,7 @@ const APPLICATIONS = graphql(`
 
 type Found = ResultOf<typeof WORKSPACE>;
 export type ApplicationChoice = ResultOf<typeof APPLICATIONS>['applications']['nodes'][number];
-export type OrganizationChoice = Found['organizations']['nodes'][number];
+export type OrganizationChoice = ResultOf<typeof ORGANIZATIONS>['organizations']['nodes'][number];
 
 /** The organization that was looked at last, in this browser. */
 const CHOSEN_KEY = 'posthorn.organization';
@@ -40,14 +50,39 @@ const allApplications = async (): Promise<ApplicationChoice[]> => {
   return all;
 };
 
+/** Null for what a token was restricted not to list. */
+const unlessForbidden = async <T>(asked: Promise<T>): Promise<T | null> => {
+  try {
+    return await asked;
+  } catch (error) {
+    if ((error as Failure).id === 'Forbidden') return null;
+    throw error;
+  }
+};
+
+/** The application of the address, for a token that lists none. */
+const namedApplication = async (): Promise<ApplicationChoice[]> => {
+  const id = uuidOf(router.route?.applicationId ?? null);
+  const found = id === null ? null : await unlessForbidden(send('query', APPLICATION, { id }));
+  return found?.application ? [found.application] : [];
+};
+
+/** As far as they are known from their applications. */
+const organizationsOf = (applications: readonly ApplicationChoice[]): OrganizationChoice[] => [
+  ...new Map(applications.map(({ organization }) => [organization.id, { ...organization, role: 'service' }])).values(),
+];
+
 /** What the token opens: who it is, and which organizations and applications it sees. */
 class Workspace {
   viewer = $state.raw<Found['viewer'] | null>(null);
   version = $state('');
   organizations = $state.raw<readonly OrganizationChoice[]>([]);
   applications = $state.raw<readonly ApplicationChoice[]>([]);
+  /** A token was restricted so that it cannot say which applications it opens. */
+  isBlind = $state(false);
   failure = $state.raw<Failure | null>(null);
   isLoaded = $state(false);
+  #turn = 0;
   #remembered = $state(localStorage.getItem(CHOSEN_KEY) ?? '');
 
   /** The application of the address. */
@@ -62,17 +97,24 @@ class Workspace {
   choices = $derived(this.applications.filter(({ organization }) => organization.id === this.organization?.id));
 
   async load(): Promise<void> {
+    this.#turn += 1;
+    const turn = this.#turn;
     try {
-      const [{ viewer, instance, organizations }, applications] = await Promise.all([
+      const [{ viewer, instance }, organizations, listed] = await Promise.all([
         send('query', WORKSPACE, {}),
-        allApplications(),
+        unlessForbidden(send('query', ORGANIZATIONS, {})),
+        unlessForbidden(allApplications()),
       ]);
+      const applications = listed ?? (await namedApplication());
+      if (turn !== this.#turn) return; // Somebody else has signed in meanwhile.
       this.viewer = viewer;
       this.version = instance.version;
-      this.organizations = organizations.nodes;
+      this.organizations = organizations?.organizations.nodes ?? organizationsOf(applications);
       this.applications = applications;
+      this.isBlind = listed === null;
       this.failure = null;
     } catch (error) {
+      if (turn !== this.#turn) return;
       this.failure = error as Failure;
     }
     this.isLoaded = true;
@@ -91,6 +133,7 @@ class Workspace {
   }
 
   clear(): void {
+    this.#turn += 1;
     this.viewer = null;
     this.organizations = [];
     this.applications = [];
