@@ -3,7 +3,7 @@ import { readClaims, type TokenKind } from './claims.ts';
 import { withCopy } from './copy.ts';
 import { type Envelope, openEnvelope, revocationIdsOf } from './envelope.ts';
 import { passGate } from './gate.ts';
-import { LIMITS } from './limits.ts';
+import { printBlock } from './print.ts';
 import { type TokenRefusal, TokenRefused } from './refused.ts';
 
 export type Inspection = {
@@ -34,9 +34,12 @@ const CHARACTERS_MAX = 65_536;
 /** What is in a token, without its root key. Throws TokenRefused when it is no token at all. */
 export const inspect = (token: string): Inspection => {
   const envelope = openEnvelope(token, CHARACTERS_MAX);
-  const gate = gateOf(token, envelope);
+  const gated = unlessRefused(() => {
+    openEnvelope(token);
+    return passGate(envelope);
+  });
+  const sources = gated instanceof TokenRefused ? sourcesOf(envelope) : gated.map(printBlock);
   const revocationIds = revocationIdsOf(envelope);
-  const sources = sourcesOf(envelope);
   return {
     isSignatureChecked: false,
     characters: token.length,
@@ -50,7 +53,8 @@ export const inspect = (token: string): Inspection => {
       isThirdParty,
       source: sources?.[index],
     })),
-    gate,
+    gate:
+      gated instanceof TokenRefused ? { passes: false, reason: gated.reason, why: gated.message } : { passes: true },
   };
 };
 
@@ -63,22 +67,15 @@ const unlessRefused = <T>(attempt: () => T): T | TokenRefused => {
   }
 };
 
-const gateOf = (token: string, envelope: Envelope): Inspection['gate'] => {
-  const outcome = unlessRefused(() => {
-    if (token.length > LIMITS.base64Characters) openEnvelope(token);
-    return passGate(envelope);
-  });
-  return outcome instanceof TokenRefused
-    ? { passes: false, reason: outcome.reason, why: outcome.message }
-    : { passes: true };
-};
-
 const kindOf = ({ blocks }: Envelope): TokenKind | undefined => {
   const claims = unlessRefused(() => readClaims(readBlock(blocks[0]?.payload ?? new Uint8Array(), [])));
   return claims instanceof TokenRefused ? undefined : claims.kind;
 };
 
-/** Blocks that cannot be read by us are not given to the library either: it has no limit on how deep it goes. */
+/**
+ * By the library, which knows all of Datalog. Blocks that cannot be read by us are not given to the library either: it has no limit
+ * on how deep it goes.
+ */
 const sourcesOf = (envelope: Envelope): string[] | undefined => {
   const { blocks } = envelope;
   if (blocks.some(({ isThirdParty }) => isThirdParty)) return undefined;

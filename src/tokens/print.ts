@@ -1,6 +1,11 @@
-import type { Check, Operation, Predicate, Query, Term } from './block.ts';
+import type { Block, Check, Operation, Predicate, Query, Term } from './block.ts';
 
-/** A check that the gate lets through, in Datalog, as Biscuit's library writes it. */
+/** Datalog of what the gate lets through, as Biscuit's library writes it. */
+
+/** Facts and checks, one on each line. */
+export const printBlock = ({ facts, checks }: Block): string =>
+  [...facts.map(printPredicate), ...checks.map(printCheck)].map((statement) => `${statement};`).join('\n');
+
 export const printCheck = ({ kind, queries }: Check): string => `${kind} ${queries.map(printQuery).join(' or ')}`;
 
 const printQuery = ({ predicates, expressions }: Query): string =>

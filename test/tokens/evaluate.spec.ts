@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { openEnvelope } from '#src/tokens/envelope.ts';
 import { runChecks } from '#src/tokens/evaluate.ts';
 import { passGate } from '#src/tokens/gate.ts';
+import { inspect } from '#src/tokens/inspect.ts';
+import { Biscuit } from '#src/tokens/library.ts';
 import { printCheck } from '#src/tokens/print.ts';
 import { TokenRefused } from '#src/tokens/refused.ts';
 import { factsOf, type TokenRequest } from '#src/tokens/vocabulary.ts';
 import { type LibraryDecision, libraryDecision } from './library-decision.ts';
-import { append, ingest, later, serviceToken } from './support.ts';
+import { append, ingest, later, ROOT, serviceToken } from './support.ts';
 
 const service = serviceToken();
 
@@ -107,6 +109,8 @@ describe('a check', () => {
     ['passed', 'check if action("event:ingest")'],
     ['failed', 'check if action("event:get")'],
     ['failed', 'check if action($a, $b)'],
+    ['failed', 'check if action("a \\"quoted\\" \\\\ word")'],
+    ['failed', 'check if action(9999-12-31T23:59:59Z)'],
     ['failed', 'check if action(1)'],
     ['failed', 'check if nothing($a)'],
     ['failed', 'check if nothing($a), 1 < "a"'],
@@ -149,6 +153,10 @@ describe('a check', () => {
     const request = { ...ingest, allowedRoles: ['editor', 'viewer'] };
     expect(decision(token, request)).toEqual(libraryDecision(token, request));
     expect(decision(token, request).kind).toBe(kind);
+    const biscuit = Biscuit.fromBase64(token, ROOT);
+    const sources = [0, 1].map((block) => biscuit.getBlockSource(block).trimEnd());
+    biscuit.free();
+    expect(inspect(token).blocks.map(({ source }) => source)).toEqual(sources);
   });
 
   it('is broken when any of the facts it could choose from breaks it, whichever comes first', () => {
