@@ -6,7 +6,7 @@ import { accountRoutes } from './account/routes.ts';
 import { sessionRoutes } from './account/session-routes.ts';
 import { applicationRoutes } from './application/routes.ts';
 import { applicationSecretRoutes } from './application-secret/routes.ts';
-import { requireToken } from './auth/authenticate.ts';
+import { queryOnBehalf, requireToken } from './auth/authenticate.ts';
 import { countsRoutes } from './counts/routes.ts';
 import { dashboardRoutes } from './dashboard/routes.ts';
 import { deadLetterRoutes } from './dead-letter/routes.ts';
@@ -53,9 +53,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 export const API_PREFIX = '/api/v1';
 
-/** What asks for a token. */
+/** What asks for a token and queries on behalf of whoever has it. */
 const PRIVATE = [
-  ingestRoutes,
   eventRoutes,
   eventsPerDayRoutes,
   eventTypeRoutes,
@@ -95,10 +94,14 @@ const restRoutes =
       await app.register(routes(deps), { prefix: API_PREFIX });
     await app.register(
       async (api) => {
-        requireToken(api as never, deps);
+        requireToken(api as never, deps.authenticate);
         limitPrincipals(api as never, deps.rateGuard, isWithin);
         refuseAsOfElsewhere(api as never);
-        for (const routes of PRIVATE) await api.register(routes(deps));
+        await api.register(ingestRoutes(deps)); // It queries nothing: what it needs is in memory, or read for all alike.
+        await api.register(async (querying) => {
+          queryOnBehalf(querying as never, deps.tenantView);
+          for (const routes of PRIVATE) await querying.register(routes(deps));
+        });
       },
       { prefix: API_PREFIX },
     );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import Fastify from 'fastify';
 import { Client, type Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { requireToken } from '#src/api/auth/authenticate.ts';
+import { queryOnBehalf, requireToken } from '#src/api/auth/authenticate.ts';
 import type { Principal } from '#src/api/auth/principal.ts';
 import { createTenantView } from '#src/api/auth/tenant-view.ts';
 import { createAppPool } from '#src/eventstore/pool.ts';
@@ -240,7 +240,8 @@ describe('a route that forgot to ask who may do this', () => {
         forget: () => undefined,
       },
     );
-    requireToken(app, { authenticate, tenantView });
+    requireToken(app, authenticate);
+    queryOnBehalf(app, tenantView);
     app.all<{ Params: { id: string } }>('/subscriptions/:id', async ({ params }) => ({
       found: (await findSubscription(tenantView.pool, params.id)) !== undefined,
     }));

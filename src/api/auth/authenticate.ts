@@ -168,11 +168,8 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
 
 const NONE: readonly string[] = [];
 
-/** Has every route of the scope ask for a token before a byte of its body is read, and run on behalf of whoever asks. */
-export const requireToken = (
-  app: FastifyInstance,
-  { authenticate, tenantView }: { authenticate: Authenticate; tenantView: Pick<TenantView, 'run'> },
-): void => {
+/** Has every route of the scope ask for a token before a byte of its body is read. */
+export const requireToken = (app: FastifyInstance, authenticate: Authenticate): void => {
   app.decorateRequest('principal', null as never);
   // With a callback: the token of a busy client is known, and waiting for a promise would cost each of its requests.
   app.addHook('onRequest', (request, _reply, done) => {
@@ -191,8 +188,12 @@ export const requireToken = (
       done(error as Error);
     }
   });
+};
+
+/** Has the queries of every route of the scope made on behalf of whoever asks. */
+export const queryOnBehalf = (app: FastifyInstance, { run }: Pick<TenantView, 'run'>): void => {
   // Once the body is there: reading it is not of the request's asynchronous context.
-  app.addHook('preValidation', (request, _reply, done) => tenantView.run(request, done));
+  app.addHook('preValidation', (request, _reply, done) => run(request, done));
 };
 
 /** After a request has given whoever makes it rights that were not there when it began. */

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import mercurius from 'mercurius';
 import { z } from 'zod';
-import { requireToken } from '../auth/authenticate.ts';
+import { queryOnBehalf, requireToken } from '../auth/authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
 import { limitPrincipals } from '../rate-limit/guard.ts';
@@ -94,7 +94,8 @@ export const graphqlRoutes =
       }),
     });
     limitOperations(app);
-    requireToken(app, deps);
+    requireToken(app, deps.authenticate);
+    queryOnBehalf(app, deps.tenantView);
     limitPrincipals(app, deps.rateGuard, () => false);
 
     app.post('/graphql', async (request, reply) => {
