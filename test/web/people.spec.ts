@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import { Client } from 'pg';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -282,6 +283,8 @@ describe('an editor', () => {
     await dialog.getByLabel('Password').fill('not the right one');
     await dialog.getByRole('button', { name: 'Go on' }).click();
     await dialog.getByRole('alert').getByText('AuthFailedLogin').waitFor();
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target.join(' '))])).toEqual([]);
     expect(await page.content()).not.toContain('whsec_');
     await dialog.getByLabel('Password').fill(PASSWORD);
     await dialog.getByRole('button', { name: 'Go on' }).click();
@@ -338,6 +341,40 @@ describe('an editor', () => {
     await page.getByText('Every token that holds this block is revoked.').waitFor();
     expect((await service.post('/event', event, restricted)).status).toBe(403);
     expect((await service.get('/organizations', whole)).status).toBe(200);
+    await page.context().close();
+  }, 60_000);
+});
+
+describe('an account', () => {
+  it('changes its password and stays signed in, ends other sessions, and is erased after its address was typed', async () => {
+    const person = await service.person('Ida');
+    const page = await browser.stranger();
+    await signIn(page, person.email);
+    await page.getByRole('link', { name: 'Ida Tester' }).click();
+    await page.getByRole('button', { name: /^End the session/ }).click();
+    await eventually(async () =>
+      expect(await page.getByRole('region', { name: 'Sessions' }).locator('tbody tr').count()).toBe(1),
+    );
+    expect((await service.get('/auth/me', person.token)).status).toBe(403);
+    await page.getByLabel('Current password').fill(PASSWORD);
+    await page.getByLabel('New password').fill('another horse battery staple');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await page.getByText('The password is changed').waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Ida Tester' }).waitFor();
+    // Their organization needs an owner: the refusal says so, and nothing is gone.
+    await page.getByRole('button', { name: 'Erase the account…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Erase your account' });
+    expect(await dialog.getByRole('button', { name: 'Erase it' }).isDisabled()).toBe(true);
+    await dialog.getByRole('textbox').fill(person.email);
+    await dialog.getByRole('button', { name: 'Erase it' }).click();
+    await page.getByRole('alert').getByText('OrganizationNeedsAnOwner').waitFor();
+    const again = await service.login(person.email, 'another horse battery staple');
+    expect((await service.delete(`/organizations/${person.organizationId}`, again.token)).status).toBe(204);
+    await page.getByRole('button', { name: 'Erase the account…' }).click();
+    await dialog.getByRole('textbox').fill(person.email);
+    await dialog.getByRole('button', { name: 'Erase it' }).click();
+    await page.getByRole('alert').getByText('Your account is erased.').waitFor();
     await page.context().close();
   }, 60_000);
 });
