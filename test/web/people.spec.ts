@@ -73,6 +73,48 @@ describe('somebody who comes for the first time', () => {
   });
 });
 
+describe('somebody who cannot get in', () => {
+  it('chooses a new password with the link of a mail, which is asked for alike by everybody', async () => {
+    const person = await service.person('Joan');
+    const page = await browser.stranger();
+    await page.goto(service.address);
+    await page.getByLabel('Mail address').fill(person.email);
+    await page.getByLabel('Password').fill('not the right one');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('alert').getByText('AuthFailedLogin').waitFor();
+    for (const email of ['nobody.at.all@example.com', person.email]) {
+      await page.goto(`${service.address}/forgot-password`);
+      await page.getByLabel('Mail address').fill(email);
+      await page.getByRole('button', { name: 'Send the mail' }).click();
+      await page.getByRole('status').getByText('If there is an account').waitFor();
+    }
+    const token = await service.linkOf(person.email, /password/i);
+    await page.goto(`${service.address}/reset-password#${encodeURIComponent(token)}`);
+    expect(page.url()).toBe(`${service.address}/reset-password`);
+    await page.getByLabel('New password').fill('short');
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByRole('alert').getByText('PasswordTooShort').waitFor();
+    await page.getByLabel('New password').fill('another horse battery staple');
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByRole('heading', { name: 'The password is changed' }).waitFor();
+    expect((await service.get('/auth/me', person.token)).status).toBe(403);
+    await service.login(person.email, 'another horse battery staple');
+    await page.context().close();
+  }, 60_000);
+
+  it('is told where registration is closed', async () => {
+    const page = await browser.stranger();
+    await page.route('**/api/v1/instance', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ json: { ...(await answer.json()), registration_disabled: true } });
+    });
+    await page.goto(`${service.address}/register`);
+    await page.getByRole('alert').getByText('registration is closed').waitFor();
+    expect(await page.getByRole('button', { name: 'Register' }).count()).toBe(0);
+    await page.context().close();
+  });
+});
+
 type Place = {
   readonly owner: Person;
   readonly applicationId: string;

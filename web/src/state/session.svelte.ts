@@ -60,7 +60,16 @@ class Session {
     sessionStorage.setItem(KEY, key);
   }
 
-  beginPerson(answer: SignedIn): void {
+  /**
+   * Begins a person's session with what the request answers; throws its `Failure`. It takes its turn: a renewal of another session
+   * that came in between would bring back the cookie of that one.
+   */
+  async signIn(request: () => Promise<SignedIn>): Promise<void> {
+    await this.#refreshing;
+    await inTurn(async () => this.#beginPerson(await request()));
+  }
+
+  #beginPerson(answer: SignedIn): void {
     this.#forget();
     this.#take(answer);
     this.ended = null;
