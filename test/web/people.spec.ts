@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { Client } from 'pg';
-import type { Page } from 'playwright-core';
+import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
 import { eventually } from '#test/support/eventually.ts';
@@ -55,8 +55,21 @@ describe('somebody who comes for the first time', () => {
     expect(await stored(page)).not.toMatch(/[A-Za-z0-9_-]{60}/);
 
     const tab = await page.context().newPage();
-    await Promise.all([page.goto(service.address), tab.goto(service.address)]);
+    // Two tabs that show one refresh token end the session: none is answered before both have had the time to ask.
+    const asking = new Set<Request>();
+    let most = 0;
+    let loading: Promise<unknown> = Promise.resolve();
+    page.context().on('requestfinished', (request) => asking.delete(request));
+    await page.context().route('**/auth/refresh', async (route) => {
+      asking.add(route.request());
+      most = Math.max(most, asking.size);
+      await loading;
+      await route.continue();
+    });
+    loading = Promise.all([page.goto(service.address), tab.goto(service.address)]);
+    await loading;
     await Promise.all([page, tab].map((each) => each.getByRole('link', { name: 'Ada Lovelace' }).waitFor()));
+    expect(most).toBe(1);
     await tab.getByRole('button', { name: 'Sign out' }).click();
     await Promise.all([page, tab].map((each) => each.getByRole('heading', { name: 'Sign in to Posthorn' }).waitFor()));
     await page.reload();
