@@ -165,7 +165,7 @@ const principalOf = (tenant: MarkedTenant): Principal => ({
   kind: 'service_token',
   tokenId: tenant.serviceTokenId,
   organizationId: tenant.organizationId,
-  failedChecks: () => [],
+  whyNot: () => undefined,
   refused: () => undefined,
 });
 const asking = (tenant: MarkedTenant) => ({ principal: principalOf(tenant) });

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { runCommand } from '#src/cli/run.ts';
 import { APPLICATION, append, ingest, later, NOW, serviceToken, tokens, userClaims } from '../tokens/support.ts';
 
-tokens.warmUp();
 const service = serviceToken();
 
 const run = async (words: readonly string[], input = '') => {

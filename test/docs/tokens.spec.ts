@@ -16,7 +16,6 @@ const service = serviceToken();
 
 let directory: string;
 beforeAll(async () => {
-  tokens.warmUp();
   directory = await mkdtemp(join(tmpdir(), 'posthorn-tokens-doc-'));
   await writeFile(join(directory, 'service.token'), service);
 });

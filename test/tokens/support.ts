@@ -9,11 +9,7 @@ export const OTHER_SEED = Buffer.alloc(32, 9);
 export const NOW = new Date('2026-11-22T12:00:00Z');
 export const later = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1_000);
 
-export const tokens = {
-  ...createTokens({ keys: [{ id: '2026', key: SEED }] }),
-  /** Nothing needs it any more. */
-  warmUp: () => undefined,
-};
+export const tokens = createTokens({ keys: [{ id: '2026', key: SEED }] });
 export const ROOT = PublicKey.fromBytes(publicKeyOfSeed(SEED), SignatureAlgorithm.Ed25519);
 
 export const ORGANIZATION = '7f2b9d2e-0d0c-4a0e-9b53-0f1d3c1f8a11';

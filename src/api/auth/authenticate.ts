@@ -26,6 +26,8 @@ const CACHED_MAX = 10_000;
 const TOKEN_LENGTH_MAX = 8_192;
 /** Application secrets and master keys that are made here are UUIDs; a biscuit is ten times as long. */
 const BISCUIT_LENGTH_MIN = 100;
+/** Of the checks that a token does not pass, as many are told. */
+const REASONS_MAX = 3;
 /** After these a token may open less than before. */
 const REVOKING = new Set([
   'ApplicationSecretDeleted',
@@ -101,12 +103,11 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
     const { tokenId, organizationId, revocationIds } = token;
     if (!(await isServiceTokenLive(pool, tokenId, revocationIds)))
       throw new Problem('AuthInvalidBiscuit', 'The service token was revoked. Make a new one.');
-    const failedChecks: Extract<Principal, { kind: 'service_token' }>['failedChecks'] = ({ eventTypes, ...ask }) => {
-      if (!token.isAttenuated) return NONE;
+    const whyNot: Extract<Principal, { kind: 'service_token' }>['whyNot'] = ({ eventTypes, ...ask }) => {
       const verdict = tokens.permits(token, { ...ask, eventTypeNames: eventTypes, now: now() });
-      return verdict.allowed ? NONE : verdict.failed;
+      return verdict.allowed ? undefined : verdict.failed.slice(0, REASONS_MAX).join('; ');
     };
-    return { kind: 'service_token', tokenId, organizationId, failedChecks, refused };
+    return { kind: 'service_token', tokenId, organizationId, whyNot, refused };
   };
 
   const findBiscuit = async (token: VerifiedToken): Promise<Principal> => {
@@ -165,8 +166,6 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
     }) satisfies CommitListener,
   });
 };
-
-const NONE: readonly string[] = [];
 
 /** Has every route of the scope ask for a token before a byte of its body is read. */
 export const requireToken = (app: FastifyInstance, authenticate: Authenticate): void => {

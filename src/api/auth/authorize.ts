@@ -110,9 +110,8 @@ const decide = (principal: Tenant, action: Action, resource: Resource): void => 
       )
         throw unknown();
       if (NOT_OF_SERVICES.has(action)) throw forbidden(action, 'sign in as a person, or use the master key');
-      const failed = principal.failedChecks(askOf(action, { ...resource, organizationId: principal.organizationId }));
-      if (failed.length > 0)
-        throw forbidden(action, `the token was restricted and does not pass: ${failed.slice(0, 3).join('; ')}`);
+      const why = principal.whyNot(askOf(action, { ...resource, organizationId: principal.organizationId }));
+      if (why !== undefined) throw forbidden(action, `the token was restricted and does not pass: ${why}`);
       return;
     }
     case 'user': {

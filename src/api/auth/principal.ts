@@ -31,8 +31,8 @@ export type ServiceTokenPrincipal = Refusable & {
   readonly kind: 'service_token';
   readonly tokenId: string;
   readonly organizationId: string;
-  /** The checks that the token's holder put on it and that this does not pass; none for a token as it was made. */
-  readonly failedChecks: (ask: Ask) => readonly string[];
+  /** Why the checks that the token's holder put on it refuse this; undefined when they do not, or there are none. */
+  readonly whyNot: (ask: Ask) => string | undefined;
 };
 
 /** Whoever makes a request, as far as its token says. */
