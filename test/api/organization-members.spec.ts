@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
+import { ask } from '#test/support/graphql.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
 
 let service: PeopleService;
@@ -78,6 +79,23 @@ describe('members', () => {
     await remove(eve.userId);
     expect((await rename()).status).toBe(404);
     expect((await invite('x@example.com', 'emperor')).json.id).toBe('InvalidRole');
+  });
+
+  it('are nothing that the secret of an application gets to see', async () => {
+    const { json } = await service.post(
+      '/applications',
+      { organization_id: owner.organizationId, name: 'Shop' },
+      owner.token,
+    );
+    const secrets = await service.get(`/application_secrets?application_id=${json.application_id}`, owner.token);
+    const secret = String(secrets.json[0].token);
+    const info = await service.get(`/organizations/${owner.organizationId}`, secret);
+    expect([info.status, info.json.users]).toEqual([200, []]);
+    expect((await service.get(`/organizations/${owner.organizationId}/members`, secret)).status).toBe(403);
+    const query = 'query ($id: UUID!) { organization(id: $id) { members { nodes { email } } } }';
+    const { errors } = await ask(service, query, { id: owner.organizationId }, secret);
+    expect(errors?.[0].extensions?.id).toBe('Forbidden');
+    await service.delete(`/applications/${json.application_id}`, owner.token);
   });
 
   it('leave with everything personal when they erase their account; the log still verifies', async () => {

@@ -7,6 +7,7 @@ import { type Ask, actorOf, type Principal } from './principal.ts';
 export type Action =
   | `${'organization' | 'application' | 'event_type' | 'subscription'}:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
   | `organization:${'invite' | 'revoke' | 'edit_role' | 'edit_quotas'}`
+  | 'member:list'
   | `application_secret:${'list' | 'create' | 'edit' | 'delete'}`
   | `service_token:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
   | `event:${'list' | 'get' | 'ingest' | 'replay' | 'erase'}`
@@ -38,6 +39,7 @@ const ABOVE_APPLICATION = new Set<Action>([
   'organization:revoke',
   'organization:edit_role',
   'organization:edit_quotas',
+  'member:list',
   'application:create',
   'application:delete',
   'events_per_day:organization',

@@ -52,7 +52,7 @@ export const identityFields: Fields = {
       requireNow(organization);
       const { organizationId } = organization;
       const { pool } = context.deps;
-      allow(context, 'organization:get', { organizationId });
+      allow(context, 'member:list', { organizationId });
       const page = await listMembers(pool, organizationId, pageOf(args));
       const people = await findPeople(
         pool,

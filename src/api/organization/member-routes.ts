@@ -78,7 +78,7 @@ export const memberRoutes =
       ),
       async (request, reply) => {
         const organizationId = request.params.organization_id;
-        authorize(request.principal, 'organization:get', { organizationId });
+        authorize(request.principal, 'member:list', { organizationId });
         await nameOf(organizationId);
         const page = await listMembers(pool, organizationId, pageRequest(request.query));
         linkNext(request, reply, config.publicUrl, page);

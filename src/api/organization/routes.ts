@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
@@ -82,7 +83,10 @@ export const organizationRoutes =
       return found;
     };
 
-    const info = async (organizationId: string): Promise<z.output<typeof OrganizationInfo>> => {
+    const info = async (
+      { principal }: FastifyRequest,
+      organizationId: string,
+    ): Promise<z.output<typeof OrganizationInfo>> => {
       const { name } = await load(organizationId);
       const { rows } = await listApplications(pool, organizationId, { limit: APPLICATIONS_SEEN_MAX });
       const applicationIds = rows.map(({ applicationId }) => applicationId);
@@ -91,7 +95,10 @@ export const organizationRoutes =
         eventsToday(pool, applicationIds, now()),
         onboardingOf(pool, applicationIds),
         countMembers(pool, organizationId),
-        listMembers(pool, organizationId, { limit: MEMBERS_SHOWN_MAX }),
+        // Whoever has the secret of one application learns nothing of people.
+        principal.kind === 'application_secret'
+          ? { rows: [] }
+          : listMembers(pool, organizationId, { limit: MEMBERS_SHOWN_MAX }),
         limitsOf.organization(organizationId),
         limitsOf.planOf(organizationId),
       ]);
@@ -160,7 +167,7 @@ export const organizationRoutes =
           ...(principal.kind === 'user' ? [founder(organizationId, principal.userId)] : []),
         ]);
         await authenticateAgain(request, authenticate); // Its owner now.
-        return info(organizationId);
+        return info(request, organizationId);
       },
     );
 
@@ -178,7 +185,7 @@ export const organizationRoutes =
       async (request) => {
         const organizationId = request.params.organization_id;
         authorize(request.principal, 'organization:get', { organizationId });
-        return info(organizationId);
+        return info(request, organizationId);
       },
     );
 
@@ -201,7 +208,7 @@ export const organizationRoutes =
         await commands.organization(request, organizationId, [
           { type: 'RenameOrganization', data: { organizationId, name } },
         ]);
-        return info(organizationId);
+        return info(request, organizationId);
       },
     );
 
