@@ -18,9 +18,7 @@ $$;
 -- PostgreSQL 16 on), posthorn_app gets none of them.
 DO $$
 BEGIN
-  IF NOT pg_has_role(current_user, 'posthorn_tenant', 'MEMBER') THEN
-    EXECUTE format('GRANT posthorn_tenant TO %I', current_user);
-  END IF;
+  EXECUTE format('GRANT posthorn_tenant TO %I', current_user);
   IF NOT pg_has_role('posthorn_app', 'posthorn_tenant', 'MEMBER') THEN
     EXECUTE 'GRANT posthorn_tenant TO posthorn_app'
       || CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN ' WITH INHERIT FALSE' ELSE '' END;
