@@ -76,6 +76,7 @@ describe('the projections together', () => {
       'AccessRefused',
       'QuotaWarned',
       'EventReplayed', // Its effects are its deliveries.
+      'EventPayloadErased', // A deletion beside the log.
       'RetentionApplied',
     ]);
   });

@@ -48,7 +48,18 @@ const readMail = (eml: string): ReadMail => {
 /** A whole service whose mails are read from files. */
 export const startPeopleService = async (env: Readonly<Record<string, string>> = {}): Promise<PeopleService> => {
   const directory = await mkdtemp(join(tmpdir(), 'posthorn-mail-'));
-  const service = await startTestService({ POSTHORN_MAIL_DIR: directory, ...env });
+  const service = await startTestService({
+    POSTHORN_MAIL_DIR: directory,
+    POSTHORN_TRUSTED_PROXIES: '127.0.0.1/32',
+    ...env,
+  });
+  let addresses = 0;
+  /** Each time from another address: registrations and logins are counted by address. */
+  const postFromElsewhere = (path: string, body: unknown) => {
+    addresses += 1;
+    const headers = { 'x-forwarded-for': `203.0.113.${addresses % 250}` };
+    return service.call(path, { method: 'POST', body, token: null, headers });
+  };
 
   const mails = async (to: string): Promise<ReadMail[]> => {
     const names = (await readdir(directory)).filter((name) => name.endsWith('.eml')).sort();
@@ -78,17 +89,17 @@ export const startPeopleService = async (env: Readonly<Record<string, string>> =
     mails,
     linkOf,
     login: async (email, password = PASSWORD) => {
-      const answer = await service.post('/auth/login', { email, password }, null);
+      const answer = await postFromElsewhere('/auth/login', { email, password });
       expect(answer.status, answer.text).toBe(201);
       return personOf(email, answer);
     },
     person: async (name) => {
       const email = `${name.toLowerCase()}@example.com`;
       const body = { first_name: name, last_name: 'Tester', email, password: PASSWORD };
-      const registered = await service.post('/register', body, null);
+      const registered = await postFromElsewhere('/register', body);
       expect(registered.status, registered.text).toBe(201);
       const token = await linkOf(email, /Verify/);
-      const answer = await service.post('/auth/verify-email', { token }, null);
+      const answer = await postFromElsewhere('/auth/verify-email', { token });
       expect(answer.status, answer.text).toBe(201);
       return personOf(email, answer);
     },
