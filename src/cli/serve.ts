@@ -38,7 +38,7 @@ const serve = async ({ env, version, out, args }: CommandContext): Promise<numbe
 const welcome = (address: string, dataDir: string, masterKey: string, ms: number): string => `
   Posthorn is ready after ${(ms / 1000).toFixed(1)} s.
 
-  Dashboard    ${address}/      (sign in with the master key)
+  Dashboard    ${address}/      (sign in with the master key, or register)
   API          ${address}/api/v1      (reference: ${address}/docs)
   Data         ${dataDir}
   Master key   ${masterKey}

@@ -36,7 +36,8 @@ export const toProblem = (error: unknown): Problem => {
   const validation = validationProblem(error);
   if (validation) return validation;
   if (error instanceof PasswordHashingBusy) return new Problem('RateLimited', error.message, { cause: error });
-  if (error instanceof StoreUnavailable || error instanceof TooContended) return unavailable(error);
+  if (error instanceof TooContended) return new Problem('ServiceUnavailable', error.message, { cause: error });
+  if (error instanceof StoreUnavailable) return unavailable(error);
   if (error instanceof DatabaseError && PASSING.test(error.code ?? '')) return unavailable(error);
   const { code, statusCode } = error as FastifyError;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Problem('JsonPayload', 'Body is too big.');
