@@ -61,11 +61,14 @@ export const createRateLimiter = ({
   onError,
   now = () => performance.now(),
   keysMax = 50_000,
+  deadlineMs = DEADLINE_MS,
 }: {
   buckets: Pick<Buckets, 'borrow'>;
   onError: (error: unknown) => void;
   now?: () => number;
   keysMax?: number;
+  /** How long the buckets may take to answer, in milliseconds. */
+  deadlineMs?: number;
 }): RateLimiter => {
   /** Those asked for longest ago come first. */
   const shares = new Map<string, Share>();
@@ -149,7 +152,7 @@ export const createRateLimiter = ({
 
   const borrow = async (rounds: readonly Round[]): Promise<void> => {
     // Until the statement is over nothing else is asked: a database that hangs is not given more to do.
-    const late = setTimeout(() => giveUp(rounds, Number.POSITIVE_INFINITY), DEADLINE_MS);
+    const late = setTimeout(() => giveUp(rounds, Number.POSITIVE_INFINITY), deadlineMs);
     try {
       const grants = await buckets.borrow(rounds.map(({ ask }) => ask));
       awayUntil = 0;
