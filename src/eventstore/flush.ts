@@ -232,11 +232,11 @@ export const flush = async (client: ClientBase, appends: readonly Append[]): Pro
       return verdict;
     }
     const recorded = record(append, heads, versions, found);
-    for (const { partition, type } of recorded.map(({ event }) => event))
-      if (movesConfiguration(append, type)) moved.add(partition);
     for (const row of recorded) rows.push(row);
     if (append.writes) for (const write of append.writes) writes.push(write);
     const events = recorded.map(({ event }) => event);
+    if (append.movesConfiguration)
+      for (const { partition, type } of events) if (movesConfiguration(append, type)) moved.add(partition);
     if (append.project) projections.push({ project: append.project, events });
     return { kind: 'appended', events };
   });

@@ -14,7 +14,7 @@ export type Session = {
 };
 
 /** `reuse`: a refresh token came a second time, so one of the two who had it stole it. */
-export type EndReason = 'logout' | 'password' | 'reuse' | 'role' | 'erased';
+export type EndReason = 'logout' | 'password' | 'reuse';
 
 export const startSession = async (
   run: RunQuery,

@@ -1,7 +1,7 @@
 import type { RunQuery } from '../eventstore/types.ts';
 import { findVerifiedAddresses } from '../identity/accounts.ts';
 import { listOwners } from '../projections/identity/queries.ts';
-import type { Queryable } from '../projections/page.ts';
+import { queryableWithin } from '../projections/page.ts';
 import { addMail } from './outbox.ts';
 import type { MailContent } from './templates.ts';
 
@@ -15,7 +15,7 @@ export const mailOwners = async (
     newId,
   }: { organizationId: string; content: MailContent; at: Date; newId: () => string },
 ): Promise<void> => {
-  const db = { query: run } as unknown as Queryable;
+  const db = queryableWithin(run);
   for (const recipient of await findVerifiedAddresses(db, await listOwners(db, organizationId)))
     await addMail(run, { mailId: newId(), recipient, content, at });
 };

@@ -1,6 +1,10 @@
 import type { ClientBase, Pool } from 'pg';
+import type { RunQuery } from '../eventstore/types.ts';
 
 export type Queryable = Pick<Pool | ClientBase, 'query'>;
+
+/** For queries within the transaction of an append. What runs there takes a text and values, as all queries here do. */
+export const queryableWithin = (run: RunQuery): Queryable => ({ query: run }) as unknown as Queryable;
 
 /** A part of a list: newest first unless said otherwise. */
 export type Page<Row> = {

@@ -36,14 +36,13 @@ const LoginBody = CookieWish.extend({ email: text(1, 100), password: text(1, 1_0
 const MailTokenBody = CookieWish.extend({ token: text(1, 4_096) });
 const EmailBody = z.object({ email: text(1, 100) });
 const ResetBody = z.object({ token: text(1, 4_096), new_password: password() });
-/** A list of passwords in a body would be a list of guesses. */
 const NoBody = z.object({}).nullish();
 
 /** What needs no access token: registration, signing in, and what is done with links of mails. */
 export const accountRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { instancePool, config, tokens, passwords, now, refusals, mailHint } = deps;
+    const { instancePool, config, tokens, passwords, now, refusals } = deps;
     const commands = createAccountCommands(deps);
     const signIn = createSignIn(deps);
     const limits = createGuessLimits(deps);
@@ -67,9 +66,6 @@ export const accountRoutes =
       if (!account) throw linkUsed();
       return { account, tokenId };
     };
-
-    const checkNew = (given: string, person: Pick<Account, 'email' | 'firstName' | 'lastName'>): void =>
-      checkPassword(given, person);
 
     app.post(
       '/register',
@@ -100,7 +96,7 @@ export const accountRoutes =
         await limits.mail(request.ip);
         const { first_name: firstName, last_name: lastName, email: address, password: given } = request.body;
         const person = { email: address, firstName, lastName };
-        checkNew(given, person);
+        checkPassword(given, person);
         const passwordHash = await passwords.hash(given);
         const { userId, organizationId } = await commands.register(request, { ...person, passwordHash });
         return reply.code(201).send({ organization_id: organizationId, user_id: userId });
@@ -228,7 +224,6 @@ export const accountRoutes =
       if (!account || (purpose === 'email_verification' && account.verifiedAt !== null)) return;
       if (!(await mayMail(instancePool, account.userId, purpose, now()))) return;
       await commands.sendMail(account, purpose);
-      mailHint();
     };
 
     app.post(
@@ -286,7 +281,7 @@ export const accountRoutes =
         const { token, new_password: given } = request.body;
         await limits.mail(request.ip);
         const { account, tokenId } = await ownerOfLink(token, 'password_reset');
-        checkNew(given, account);
+        checkPassword(given, account);
         await commands.resetPassword(request, account, tokenId, await passwords.hash(given));
         return reply.code(204).send(null);
       },

@@ -15,7 +15,7 @@ import {
   type OrganizationRecord,
 } from '../../projections/configuration/queries.ts';
 import { countMembers, listMembers } from '../../projections/identity/queries.ts';
-import type { Queryable } from '../../projections/page.ts';
+import { queryableWithin } from '../../projections/page.ts';
 import { authenticateAgain } from '../auth/authenticate.ts';
 import { authorize, requireFreshPassword } from '../auth/authorize.ts';
 import { organizationsOf, roleIn } from '../auth/principal.ts';
@@ -243,8 +243,8 @@ export const organizationRoutes =
           [{ type: 'DeleteOrganization', data: { organizationId, applications } }],
           // Once more under the lock, which the creation of an application takes, too: none can slip in between.
           async (events, run) => {
-            const db = { query: run } as unknown as Queryable;
-            if ((await countApplications(db, organizationId)) > 0) throw new GuardUndone(organizationId);
+            if ((await countApplications(queryableWithin(run), organizationId)) > 0)
+              throw new GuardUndone(organizationId);
             await projectConfiguration(events, run);
           },
         );
