@@ -102,12 +102,13 @@ export const confirmSession = async (db: Queryable, sessionId: string, at: Date)
   ]);
 };
 
-export const endSession = async (db: Queryable, sessionId: string, reason: EndReason, at: Date): Promise<void> => {
-  await db.query('UPDATE user_session SET ended_at = $3, end_reason = $2 WHERE session_id = $1 AND ended_at IS NULL', [
-    sessionId,
-    reason,
-    at,
-  ]);
+/** False when it was over already. */
+export const endSession = async (db: Queryable, sessionId: string, reason: EndReason, at: Date): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    'UPDATE user_session SET ended_at = $3, end_reason = $2 WHERE session_id = $1 AND ended_at IS NULL',
+    [sessionId, reason, at],
+  );
+  return (rowCount ?? 0) > 0;
 };
 
 export const endSessionsOf = async (run: RunQuery, userId: string, reason: EndReason, at: Date): Promise<void> => {

@@ -177,8 +177,7 @@ export const accountRoutes =
         });
         const account = session ? await findAccount(instancePool, session.userId) : undefined;
         if (!session || !account) {
-          await endSession(instancePool, sessionId, 'reuse', at);
-          deps.authenticate.forget();
+          if (await endSession(instancePool, sessionId, 'reuse', at)) deps.authenticate.forget();
           refusals.note({ actor: `user:${userId}`, action: 'auth:refresh', id: 'AuthFailedRefresh' });
           throw refused(
             'The refresh token was used before, or its session is over. The session is ended; sign in again.',
