@@ -119,7 +119,7 @@ type Receiver = {
   readonly move: (subscriptionId: string, path: string) => void;
 };
 
-const createReceiver = ({ core: { log } }: PastApi, ids: ReadonlyMap<string, string>): Receiver => {
+const createReceiver = ({ core: { log, vault } }: PastApi, ids: ReadonlyMap<string, string>): Receiver => {
   const paths = new Map(SUBSCRIPTIONS.map(({ description, path }) => [ids.get(description) ?? '', path]));
   let sent: Sent[] = [];
 
@@ -138,7 +138,8 @@ const createReceiver = ({ core: { log } }: PastApi, ids: ReadonlyMap<string, str
     const outcome = outcomeOf(status, endMs - startMs);
     // Nobody holds a lease yet, so the epoch is the one of an empty log.
     const times = { startedMs: startMs, nowMs: endMs };
-    const recorded = recordAttempt({ pending, epoch: 0 }, outcome, times, PLAN, undefined);
+    const seal = await vault.bodySealer(pending.organizationId);
+    const recorded = await recordAttempt({ pending, epoch: 0, seal }, outcome, times, PLAN, undefined);
     const result = await log.append(recorded.append);
     if (result.kind !== 'appended') throw new Error(`An attempt could not be recorded: ${result.kind}.`);
     if (recorded.next) send(recorded.next);

@@ -292,6 +292,11 @@ const EDGE_PROBLEMS = {
     title: 'Not available at the moment',
     advice: 'Try again after `Retry-After` seconds, with the same event_id where there is one.',
   },
+  StoredBodyChanged: {
+    status: 500,
+    title: 'What was stored has been changed',
+    advice: 'Look for who else writes to the database; a backup may still have it as it was.',
+  },
   SubscriptionInactive: {
     status: 409,
     title: 'The subscription is disabled or deleted',

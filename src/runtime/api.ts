@@ -140,7 +140,7 @@ export const createApiRole = async (
     workList,
     vault,
     live: node.live,
-    ingest: createIngest({ log, reader, configuration, schemas, partitions, now, limitsOf }),
+    ingest: createIngest({ log, reader, configuration, schemas, vault, partitions, now, limitsOf }),
     authenticate,
     ownEndpoints: node.ownEndpoints ?? [],
     rateGuard: limits.guard,

@@ -179,13 +179,14 @@ const createWorkerRole = (
     configuration,
     sender,
     partitions,
+    vault,
     buildRequest: createRequestBuilder({
       vault,
       signatureHeader: config.signatureHeader,
       signatureV0: config.signatureV0,
       ed25519Key: prepareEd25519Key(signingKey.key),
     }),
-    loadPayload: createPayloadLoader({ pool: core.workPool, partitions }),
+    loadPayload: createPayloadLoader({ pool: core.workPool, vault, partitions }),
     disableSubscription: (subscription) => disableAsGone(core, subscription, partitions),
     retrySchedule: config.retrySchedule,
     limits: {

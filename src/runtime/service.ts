@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
 import type { Secrets } from '../config/secrets.ts';
+import { createAppPool } from '../eventstore/pool.ts';
 import { refuseReplayed } from '../eventstore/replayed.ts';
 import { signCheckpoint } from '../eventstore/signed-heads.ts';
 import { asyncProjections } from '../projections/index.ts';
+import { checkEncryptionKeys } from '../vault/check.ts';
 import { type ApiRole, createApiRole } from './api.ts';
 import { createLogger } from './logger.ts';
 import { type Node, startNode } from './node.ts';
@@ -28,14 +30,24 @@ export type Service = {
   readonly stop: () => Promise<void>;
 };
 
+const checkKeys = async (url: string, { encryptionKeys }: Secrets): Promise<void> => {
+  const pool = createAppPool({ url, max: 1, name: 'start' });
+  try {
+    await checkEncryptionKeys(pool, encryptionKeys);
+  } finally {
+    await pool.end();
+  }
+};
+
 /**
  * Starts the roles of this process, and stops them in the order that loses nothing. Rejects with ReplayedDatabase on one that
- * holds a log replayed for an audit, whatever the roles.
+ * holds a log replayed for an audit, and without a key that wraps data keys, whatever the roles.
  */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
   const { config, secrets, url, partitions, isAlone, version } = options;
   const logger = options.logger ?? createLogger(config);
   await refuseReplayed(url);
+  await checkKeys(url, secrets);
   const node = await startNode({
     config,
     secrets,

@@ -1,17 +1,28 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
+import { DomainError } from '../domain/errors.ts';
 import type { BatchStatement, Write } from '../eventstore/types.ts';
+import { openBody, sealBody } from './body.ts';
 import { open, seal } from './envelope.ts';
 
 export type EncryptionKey = { readonly id: string; readonly key: Buffer };
 
 const DATA_KEY_BYTES = 32;
+/**
+ * A data key is read again after so long: one that was destroyed leaves the memory of every process, and one that a database lost, put
+ * back to an earlier state under running processes, seals nothing more.
+ */
+const DATA_KEY_KEPT_MS = 30_000;
 /** Opened values kept in memory: one or two per subscription in use. */
 const OPENED_MAX = 20_000;
 
 const READ_DATA_KEY = 'SELECT key_id, wrapped FROM data_key WHERE organization_id = $1';
+/** Whatever is still under way for an organization that was erased must not give it a key again. */
 const ADD_DATA_KEY = `
-  INSERT INTO data_key (organization_id, key_id, wrapped) VALUES ($1, $2, $3) ON CONFLICT (organization_id) DO NOTHING`;
+  INSERT INTO data_key (organization_id, key_id, wrapped)
+  SELECT $1::uuid, $2, $3
+  WHERE NOT EXISTS (SELECT FROM organization WHERE organization_id = $1::uuid AND erased_at IS NOT NULL)
+  ON CONFLICT (organization_id) DO NOTHING`;
 const READ_SEALED = 'SELECT sealed_id, organization_id, ciphertext FROM sealed_value WHERE sealed_id = ANY($1::uuid[])';
 
 type SealedRow = { readonly sealedId: string; readonly organizationId: string; readonly ciphertext: Buffer };
@@ -29,23 +40,43 @@ const INSERT_SEALED: BatchStatement<SealedRow> = {
   ],
 };
 
+/** Seals the bytes of a body; see {@link sealBody}. */
+export type SealBody = (plain: Buffer, context: string) => Promise<Buffer>;
+
+/** Found in the place of a body that was changed in the database, or belongs to another row: nothing can be told of what it was. */
+export class BodyChanged extends Error {}
+
 export type Vault = {
   /** The row that keeps `plain` under `sealedId`, to be written in the append that names the id. */
   seal(value: { organizationId: string; sealedId: string; plain: string }): Promise<Write>;
   /** The values behind the ids; an id whose value or key was destroyed is missing from the answer. */
   open(sealedIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** For bodies of this organization; its data key is made if it has none. */
+  bodySealer(organizationId: string): Promise<SealBody>;
+  /** Undefined when the key was destroyed. */
+  openBody(body: {
+    organizationId: string;
+    sealed: Buffer;
+    context: string;
+  }): Promise<Buffer | BodyChanged | undefined>;
 };
 
 /** Values that must not be in the log, sealed under a data key per organization, which the first of `keys` wraps. */
-export const createVault = ({ pool, keys }: { pool: Pool; keys: readonly EncryptionKey[] }): Vault => {
-  const dataKeys = new Map<string, Buffer>();
+export const createVault = ({
+  pool,
+  keys,
+  dataKeyKeptMs = DATA_KEY_KEPT_MS,
+}: {
+  pool: Pool;
+  keys: readonly EncryptionKey[];
+  dataKeyKeptMs?: number;
+}): Vault => {
+  const dataKeys = new Map<string, { readonly readMs: number; readonly key: Promise<KeyObject | undefined> }>();
   const opened = new Map<string, string>();
   const [newest] = keys;
   if (!newest) throw new Error('POSTHORN_ENCRYPTION_KEYS names no key.');
 
-  const readDataKey = async (organizationId: string): Promise<Buffer | undefined> => {
-    const known = dataKeys.get(organizationId);
-    if (known) return known;
+  const readDataKey = async (organizationId: string): Promise<KeyObject | undefined> => {
     const { rows } = await pool.query<{ key_id: string; wrapped: Buffer }>(READ_DATA_KEY, [organizationId]);
     const row = rows[0];
     if (!row) return undefined;
@@ -54,21 +85,35 @@ export const createVault = ({ pool, keys }: { pool: Pool; keys: readonly Encrypt
       throw new Error(
         `The data key of organization ${organizationId} is wrapped by key ${row.key_id}, which POSTHORN_ENCRYPTION_KEYS lacks.`,
       );
-    const dataKey = open(wrapping.key, row.wrapped, organizationId);
-    dataKeys.set(organizationId, dataKey);
-    return dataKey;
+    return createSecretKey(open(wrapping.key, row.wrapped, organizationId));
   };
 
-  const dataKeyOf = async (organizationId: string): Promise<Buffer> => {
-    const existing = await readDataKey(organizationId);
+  /** Those who ask at the same time share a query. */
+  const findDataKey = (organizationId: string): Promise<KeyObject | undefined> => {
+    const readMs = performance.now();
+    const known = dataKeys.get(organizationId);
+    if (known && readMs - known.readMs < dataKeyKeptMs) return known.key;
+    // Unless it is told to be gone, it is what it was: a wrapping key may be new, or the database away for a moment.
+    const key = readDataKey(organizationId).catch((error: unknown) => known?.key ?? Promise.reject(error));
+    dataKeys.set(organizationId, { readMs, key });
+    const forget = (): void => {
+      if (dataKeys.get(organizationId)?.key === key) dataKeys.delete(organizationId);
+    };
+    key.then((found) => found ?? forget(), forget);
+    return key;
+  };
+
+  const dataKeyOf = async (organizationId: string): Promise<KeyObject> => {
+    const existing = await findDataKey(organizationId);
     if (existing) return existing;
     await pool.query(ADD_DATA_KEY, [
       organizationId,
       newest.id,
       seal(newest.key, randomBytes(DATA_KEY_BYTES), organizationId),
     ]);
-    const made = await readDataKey(organizationId);
-    if (!made) throw new Error(`No data key could be made for organization ${organizationId}.`);
+    dataKeys.delete(organizationId);
+    const made = await findDataKey(organizationId);
+    if (!made) throw new DomainError('NotFound', `Organization ${organizationId} was erased, and its keys with it.`);
     return made;
   };
 
@@ -89,7 +134,7 @@ export const createVault = ({ pool, keys }: { pool: Pool; keys: readonly Encrypt
           [missing],
         );
         for (const row of rows) {
-          const dataKey = await readDataKey(row.organization_id);
+          const dataKey = await findDataKey(row.organization_id);
           if (!dataKey) continue;
           if (opened.size >= OPENED_MAX) opened.delete(opened.keys().next().value ?? '');
           opened.set(
@@ -103,6 +148,17 @@ export const createVault = ({ pool, keys }: { pool: Pool; keys: readonly Encrypt
           const value = opened.get(id);
           return value === undefined ? [] : [[id, value] as const];
         }),
+      );
+    },
+    bodySealer: async (organizationId) => {
+      const dataKey = await dataKeyOf(organizationId);
+      return (plain, context) => sealBody(dataKey, plain, context);
+    },
+    openBody: async ({ organizationId, sealed, context }) => {
+      const dataKey = await findDataKey(organizationId);
+      if (!dataKey) return undefined;
+      return openBody(dataKey, sealed, context).catch(
+        (cause: unknown) => new BodyChanged(`The ${context} does not open: it was changed in the database.`, { cause }),
       );
     },
   };

@@ -1,6 +1,7 @@
 import { arrayLiteral } from '../eventstore/statements.ts';
 import type { BatchStatement, RunQuery, Write } from '../eventstore/types.ts';
 import type { Queryable } from '../projections/page.ts';
+import type { BodyChanged, SealBody, Vault } from '../vault/vault.ts';
 
 export type PayloadRow = {
   readonly partition: number;
@@ -8,7 +9,7 @@ export type PayloadRow = {
   readonly eventId: string;
   /** ISO instant; its UTC day names the partition. */
   readonly receivedAt: string;
-  readonly body: Buffer;
+  readonly sealed: Buffer;
 };
 
 /** The first ten characters of an ISO instant are its UTC day. */
@@ -32,12 +33,12 @@ export const concatenated = (bodies: readonly Buffer[]): { offsets: string; leng
 const INSERT: BatchStatement<PayloadRow> = {
   name: 'payload',
   sql: `
-    INSERT INTO payload (day, partition_no, application_id, event_id, body)
-    SELECT day, partition_no, application_id, event_id, substring($5::bytea FROM start FOR length)
+    INSERT INTO payload (day, partition_no, application_id, event_id, body, is_sealed)
+    SELECT day, partition_no, application_id, event_id, substring($5::bytea FROM start FOR length), true
     FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[], $6::integer[], $7::integer[])
       AS p (day, partition_no, application_id, event_id, start, length)`,
   parameters: (rows) => {
-    const bodies = concatenated(rows.map((row) => row.body));
+    const bodies = concatenated(rows.map((row) => row.sealed));
     return [
       arrayLiteral(rows.map((row) => dayOf(row.receivedAt))),
       arrayLiteral(rows.map((row) => row.partition)),
@@ -50,23 +51,44 @@ const INSERT: BatchStatement<PayloadRow> = {
   },
 };
 
-/** Stores the exact bytes of an event once, in the append that ingests it. */
-export const addPayload = (row: PayloadRow): Write => ({ statement: INSERT as BatchStatement<unknown>, row });
+export type PayloadKey = Omit<PayloadRow, 'sealed'>;
+type EventKey = Pick<PayloadKey, 'applicationId' | 'eventId'>;
 
-export type PayloadKey = Omit<PayloadRow, 'body'>;
+/** Bytes that were sealed for one event do not open as those of another. */
+const contextOf = ({ applicationId, eventId }: EventKey): string => `payload of event ${applicationId} ${eventId}`;
+
+/** Stores the exact bytes of an event once, sealed, in the append that ingests it. */
+export const addPayload = async (seal: SealBody, key: PayloadKey, body: Buffer): Promise<Write> => {
+  const row: PayloadRow = { ...key, sealed: await seal(body, contextOf(key)) };
+  return { statement: INSERT as BatchStatement<unknown>, row };
+};
 
 const FIND = `
-  SELECT k.application_id, k.event_id, p.body
-  FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[]) AS k (day, partition_no, application_id, event_id)
+  SELECT k.organization_id, k.application_id, k.event_id, p.body, p.is_sealed
+  FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[], $5::uuid[])
+    AS k (day, partition_no, application_id, event_id, organization_id)
   CROSS JOIN LATERAL (
-    SELECT body FROM payload
+    SELECT body, is_sealed FROM payload
     WHERE payload.day = k.day AND payload.partition_no = k.partition_no
       AND payload.application_id = k.application_id AND payload.event_id = k.event_id
     OFFSET 0) AS p`;
+type FoundPayload = {
+  organization_id: string;
+  application_id: string;
+  event_id: string;
+  body: Buffer;
+  is_sealed: boolean;
+};
 
-/** The payloads behind the keys, by `<application id>:<event id>`; one that was dropped is missing. */
-export const findPayloads = async (db: Queryable, keys: readonly PayloadKey[]): Promise<Map<string, Buffer>> => {
-  const { rows } = await db.query<{ application_id: string; event_id: string; body: Buffer }>({
+/**
+ * The payloads behind the keys, by `<application id>:<event id>`; one that was dropped, or whose key was destroyed, is missing.
+ */
+export const findPayloads = async (
+  db: Queryable,
+  vault: Pick<Vault, 'openBody'>,
+  keys: readonly (PayloadKey & { readonly organizationId: string })[],
+): Promise<Map<string, Buffer | BodyChanged>> => {
+  const { rows } = await db.query<FoundPayload>({
     name: 'find_payloads',
     text: FIND,
     values: [
@@ -74,9 +96,18 @@ export const findPayloads = async (db: Queryable, keys: readonly PayloadKey[]): 
       arrayLiteral(keys.map((key) => key.partition)),
       arrayLiteral(keys.map((key) => key.applicationId)),
       arrayLiteral(keys.map((key) => key.eventId)),
+      arrayLiteral(keys.map((key) => key.organizationId)),
     ],
   });
-  return new Map(rows.map((row) => [`${row.application_id}:${row.event_id}`, row.body]));
+  const found = new Map<string, Buffer | BodyChanged>();
+  for (const row of rows) {
+    const { organization_id: organizationId, application_id: applicationId, event_id: eventId, body: kept } = row;
+    const context = contextOf({ applicationId, eventId });
+    // Before bodies were sealed they were stored in clear.
+    const body = row.is_sealed ? await vault.openBody({ organizationId, sealed: kept, context }) : kept;
+    if (body) found.set(`${applicationId}:${eventId}`, body);
+  }
+  return found;
 };
 
 const ERASE = 'DELETE FROM payload WHERE day = $1 AND partition_no = $2 AND application_id = $3 AND event_id = $4';

@@ -16,7 +16,11 @@ let owner: Client;
 beforeAll(async () => {
   receiver = await startReceiver({
     behaviour: answer(200),
-    behaviours: { '/gone': answer(410), '/busy': answer(503) },
+    behaviours: {
+      '/gone': answer(410),
+      '/telling': answer(200, 'answer marker of Eve', { 'x-told': 'header marker of Eve' }),
+      '/busy': answer(503),
+    },
   });
   service = await startPeopleService({ POSTHORN_RETRY_SCHEDULE: '1h×3' });
   owner = new Client({ connectionString: service.databaseUrl });
@@ -145,14 +149,24 @@ describe('an erased organization', () => {
 it('a dump of the database holds no secret in clear', async () => {
   const eve = await service.person('Eve');
   const applicationId = await application(eve);
-  const { secret } = await subscribe(eve, applicationId, '/ok', { 'x-api-key': 'header secret of Eve' });
+  const { secret } = await subscribe(eve, applicationId, '/telling', { 'x-api-key': 'header secret of Eve' });
   const token = await service.post('/service_token', { organization_id: eve.organizationId, name: 'ci' }, eve.token);
   const secrets = await service.get(`/application_secrets?application_id=${applicationId}`, eve.token);
+  const eventId = await send(eve, applicationId, { told: 'payload marker of Eve' });
+  await eventually(async () => {
+    const path = `/request_attempts?application_id=${applicationId}&event_id=${eventId}`;
+    const [attempt] = (await service.get(path, eve.token)).json;
+    const { json } = await service.get(`/responses/${attempt.response_id}?application_id=${applicationId}`, eve.token);
+    expect(json).toMatchObject({ body: 'answer marker of Eve', headers: { 'x-told': 'header marker of Eve' } });
+  });
   await service.post('/auth/begin-reset-password', { email: eve.email }, null);
   const link = await service.linkOf(eve.email, /new password/);
   const forbidden = [
     secret,
     'header secret of Eve',
+    'payload marker of Eve',
+    'answer marker of Eve',
+    'header marker of Eve',
     String(token.json.biscuit),
     String(secrets.json[0].token),
     eve.token,

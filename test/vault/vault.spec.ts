@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { open, seal } from '#src/vault/envelope.ts';
-import { createVault, type EncryptionKey, type Vault } from '#src/vault/vault.ts';
+import { BodyChanged, createVault, type EncryptionKey, type Vault } from '#src/vault/vault.ts';
 import { event, METADATA, newStream, openTestLog, type TestLog } from '../support/log.ts';
 
 const key = (id: string): EncryptionKey => ({ id, key: randomBytes(32) });
@@ -92,6 +92,54 @@ describe('a sealed value', () => {
     await test.owner.query('DELETE FROM sealed_value WHERE sealed_id = $1', [gone.sealedId]);
     const wanted = [kept, erased, gone].map(({ sealedId }) => sealedId);
     expect(await vaultWith(shared).open([...wanted, randomUUID()])).toEqual(new Map([[kept.sealedId, 'kept']]));
+  });
+});
+
+describe('a body', () => {
+  const body = Buffer.from('a payload');
+  const context = 'payload of this event';
+  const sealFor = async (vault: Vault, organizationId: string) =>
+    (await vault.bodySealer(organizationId))(body, context);
+
+  it('opens for every process that has the key, for its own organization alone', async () => {
+    const shared = key('a');
+    const [organizationId, another] = [randomUUID(), randomUUID()];
+    const sealed = await sealFor(vaultWith(shared), organizationId);
+    expect(await vaultWith(shared).openBody({ organizationId, sealed, context })).toEqual(body);
+    await sealFor(vaultWith(shared), another);
+    const elsewhere = await vaultWith(shared).openBody({ organizationId: another, sealed, context });
+    expect(elsewhere).toBeInstanceOf(BodyChanged);
+    expect(await vaultWith(shared).openBody({ organizationId, sealed, context: 'of another' })).toBeInstanceOf(
+      BodyChanged,
+    );
+  });
+
+  it('is sealed under one data key by all who begin at once', async () => {
+    const shared = key('a');
+    const organizationId = randomUUID();
+    const vaults = [vaultWith(shared), vaultWith(shared)];
+    const sealed = await Promise.all(
+      vaults.flatMap((vault) => [sealFor(vault, organizationId), sealFor(vault, organizationId)]),
+    );
+    for (const one of sealed)
+      expect(await vaultWith(shared).openBody({ organizationId, sealed: one, context })).toEqual(body);
+  });
+
+  it('is lost with the data key, which an organization that was erased does not get again', async () => {
+    const shared = key('a');
+    const organizationId = randomUUID();
+    const other = createVault({ pool: test.pool, keys: [shared], dataKeyKeptMs: 0 });
+    const sealed = await sealFor(other, organizationId);
+    await test.owner.query('DELETE FROM data_key WHERE organization_id = $1', [organizationId]);
+    expect(await other.openBody({ organizationId, sealed, context })).toBeUndefined();
+    await test.owner.query(
+      `INSERT INTO organization (organization_id, name, created_at, partition_no, position, erased_at) VALUES ($1, 'Gone', now(), 0, 1, now())`,
+      [organizationId],
+    );
+    await expect(sealFor(vaultWith(shared), organizationId)).rejects.toThrow(
+      `Organization ${organizationId} was erased`,
+    );
+    expect(await vaultWith(shared).openBody({ organizationId, sealed, context })).toBeUndefined();
   });
 });
 

@@ -7,7 +7,7 @@ import { findSubscriptionDescriptionsAsOf } from '../../projections/configuratio
 import { findSubscriptionDescriptions } from '../../projections/configuration/queries.ts';
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
-import { findPayloads } from '../../worklist/payload.ts';
+import { findKeptPayloads } from '../../worklist/payload.ts';
 import { type Action, authorize } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvent } from '../event/view.ts';
@@ -184,7 +184,7 @@ export const deliveryRoutes =
         const event = await readEvent(deps, applicationId, eventId);
         const partition = partitionOf(applicationId, partitions);
         const { receivedAt } = event;
-        const payloads = await findPayloads(pool, [{ partition, applicationId, eventId, receivedAt }]);
+        const payloads = await findKeptPayloads(pool, [{ partition, applicationId, eventId, receivedAt }]);
         if (payloads.size === 0)
           throw new Problem('PayloadGone', `The payload of event ${eventId} is no longer kept; ingest it anew.`);
         await commands.replay(request, event, subscriptionId);

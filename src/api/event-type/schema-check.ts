@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { CompiledSchema, Finding } from '../../payload-schema/compile.ts';
 import { type EventRecord, listEvents } from '../../projections/event/queries.ts';
+import { BodyChanged } from '../../vault/vault.ts';
 import { findPayloads } from '../../worklist/payload.ts';
 import type { ApiDeps } from '../deps.ts';
 import { findingsIn } from '../ingest/payload-check.ts';
@@ -22,13 +23,13 @@ export type SchemaCheck = {
   readonly oldest: Date | null;
   /** Of those that would be refused, the newest. */
   readonly examples: readonly { readonly eventId: string; readonly findings: readonly Finding[] }[];
-  /** False when there are more events of the last week than could be looked at, or payloads that are no longer kept. */
+  /** False when there are more events of the last week than could be looked at, or payloads that are no longer what they were. */
   readonly isComplete: boolean;
 };
 
 /** What a schema would have refused of the last week's events of a type; at most 1,000 of them, and 2 seconds. */
 export const checkLastWeek = async (
-  { pool, partitions, now }: Pick<ApiDeps, 'pool' | 'partitions' | 'now'>,
+  { pool, vault, partitions, now }: Pick<ApiDeps, 'pool' | 'vault' | 'partitions' | 'now'>,
   { applicationId, name }: { readonly applicationId: string; readonly name: string },
   schema: CompiledSchema,
 ): Promise<SchemaCheck> => {
@@ -43,8 +44,10 @@ export const checkLastWeek = async (
   const checkPage = async (events: readonly EventRecord[]): Promise<boolean> => {
     const bodies = await findPayloads(
       pool,
-      events.map(({ eventId, receivedAt }) => ({
+      vault,
+      events.map(({ organizationId, eventId, receivedAt }) => ({
         partition,
+        organizationId,
         applicationId,
         eventId,
         receivedAt: receivedAt.toISOString(),
@@ -53,7 +56,7 @@ export const checkLastWeek = async (
     let turnMs = performance.now();
     for (const { eventId, receivedAt, payloadContentType: contentType } of events) {
       const body = bodies.get(`${applicationId}:${eventId}`);
-      if (!body) {
+      if (!body || body instanceof BodyChanged) {
         missing += 1;
         continue;
       }

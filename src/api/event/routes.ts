@@ -16,6 +16,7 @@ import { pastOf } from '../http/as-of.ts';
 import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
+import { unchanged } from '../http/stored-body.ts';
 import { entries, text, uuid } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
 import { applicationFor, metadataOf } from '../scope.ts';
@@ -81,14 +82,21 @@ const labelsOf = (given: string | readonly string[] | undefined): Record<string,
 export const eventRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, partitions, handle, reader, now } = deps;
+    const { pool, vault, config, partitions, handle, reader, now } = deps;
     const replays = createReplays(deps);
 
-    const payloadOf = async (event: { applicationId: string; eventId: string; receivedAt: string }) => {
-      const { applicationId, eventId, receivedAt } = event;
+    const payloadOf = async (event: {
+      organizationId: string;
+      applicationId: string;
+      eventId: string;
+      receivedAt: string;
+    }) => {
+      const { organizationId, applicationId, eventId, receivedAt } = event;
       const partition = partitionOf(applicationId, partitions);
-      const found = await findPayloads(pool, [{ partition, applicationId, eventId, receivedAt }]);
-      return found.get(`${applicationId}:${eventId}`);
+      const found = await findPayloads(pool, vault, [
+        { partition, organizationId, applicationId, eventId, receivedAt },
+      ]);
+      return unchanged(found.get(`${applicationId}:${eventId}`));
     };
 
     /** Where a list has to begin to begin with this event. */
@@ -143,7 +151,12 @@ export const eventRoutes =
     app.get(
       '/events/:event_id',
       operation(
-        { id: 'getEvent', tag: 'Events', summary: 'Read an event and its payload', problems: ['InvalidAsOf'] },
+        {
+          id: 'getEvent',
+          tag: 'Events',
+          summary: 'Read an event and its payload',
+          problems: ['InvalidAsOf', 'StoredBodyChanged'],
+        },
         {
           params: EventParams,
           querystring: ApplicationQuery.extend(AsOfQuery.shape),

@@ -3,6 +3,7 @@ import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { CausationNode } from '../../history/causation-nodes.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
+import { unchanged } from '../http/stored-body.ts';
 import { allow, type Context, type Seen, see } from './context.ts';
 import type { Decision } from './event-loaders.ts';
 import { logPosition } from './position.ts';
@@ -23,7 +24,7 @@ export const eventFields: Fields = {
     id: ({ eventId }: Event) => eventId,
     occurredAt: ({ occurredAt, receivedAt }: Event) => occurredAt ?? receivedAt,
     deliveryCount: ({ deliveries }: Event) => deliveries,
-    payload: async (event: Event) => (await event.moment.loaders.payload(event))?.toString('base64') ?? null,
+    payload: async (event: Event) => unchanged(await event.moment.loaders.payload(event))?.toString('base64') ?? null,
     position: ({ applicationId, position }: Event, _args: unknown, { deps }: Context) =>
       logPosition({ partition: partitionOf(applicationId, deps.partitions), position }),
     deliveries: async (event: Event) => {

@@ -35,7 +35,7 @@ const itself = (id: string): string => id;
 
 /** What resolvers below lists read, each kind in one statement for all of them. */
 export const createLoaders = (deps: ApiDeps, reads: Reads, cut: Moment['cut']) => {
-  const { pool, partitions } = deps;
+  const { pool, vault, partitions } = deps;
   const payloadKey = ({ applicationId, eventId, receivedAt }: ReceivedEvent): PayloadKey => ({
     partition: partitionOf(applicationId, partitions),
     applicationId,
@@ -113,8 +113,12 @@ export const createLoaders = (deps: ApiDeps, reads: Reads, cut: Moment['cut']) =
     deliveriesOfEvent,
     routing: createLoader(eventKey as (event: EventRecord) => string, loadRouting(deps, reads, cut)),
     causation: createLoader(eventKey as (event: EventRecord) => string, loadCausation(deps, reads, deliveriesOfEvent)),
-    payload: createLoader(eventKey as (event: ReceivedEvent) => string, (events) =>
-      findPayloads(pool, events.map(payloadKey)),
+    payload: createLoader(eventKey as (event: EventRecord) => string, (events) =>
+      findPayloads(
+        pool,
+        vault,
+        events.map((event) => ({ ...payloadKey(event), organizationId: event.organizationId })),
+      ),
     ),
     isPayloadKept: createLoader(eventKey as (event: ReceivedEvent) => string, async (events) => {
       const kept = await findKeptPayloads(pool, events.map(payloadKey));
@@ -122,7 +126,7 @@ export const createLoaders = (deps: ApiDeps, reads: Reads, cut: Moment['cut']) =
     }),
     response: createLoader(
       ({ attemptId }: ResponseKey) => attemptId,
-      (keys) => findResponses(pool, keys),
+      (keys) => findResponses(pool, vault, keys),
     ),
   };
 };

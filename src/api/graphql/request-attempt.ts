@@ -2,6 +2,7 @@ import { attemptStatus } from '../../domain/delivery/status.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
 import { attemptFactsOf, type RequestAttemptRecord } from '../../projections/request-attempt/queries.ts';
 import { dayOf } from '../../worklist/payload.ts';
+import { unchanged } from '../http/stored-body.ts';
 import { subscriptionSeen } from './application.ts';
 import { type Context, instantOf, type Seen, see } from './context.ts';
 import { deliverySeen } from './delivery.ts';
@@ -59,17 +60,21 @@ export const requestAttemptFields: Fields = {
   },
 };
 
-const kept = ({
+const kept = async ({
   requestAttemptId: attemptId,
+  organizationId,
   applicationId,
   partition,
   finishedAt,
   createdAt,
   moment,
 }: RequestAttempt) =>
-  moment.loaders.response({
-    attemptId,
-    applicationId,
-    partition,
-    day: dayOf((finishedAt ?? createdAt).toISOString()),
-  });
+  unchanged(
+    await moment.loaders.response({
+      attemptId,
+      organizationId,
+      applicationId,
+      partition,
+      day: dayOf((finishedAt ?? createdAt).toISOString()),
+    }),
+  );

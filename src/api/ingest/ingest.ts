@@ -17,6 +17,7 @@ import type {
   SubscriptionConfiguration,
 } from '../../projections/configuration/application-configuration.ts';
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
+import type { Vault } from '../../vault/vault.ts';
 import { addPayload, dayOf } from '../../worklist/payload.ts';
 import { addPending, type PendingDelivery } from '../../worklist/pending-delivery.ts';
 import { Problem } from '../problems.ts';
@@ -63,6 +64,7 @@ export type IngestDeps = {
   readonly reader: LogReader;
   readonly configuration: ConfigurationCache;
   readonly schemas: SchemaCache;
+  readonly vault: Pick<Vault, 'bodySealer'>;
   readonly partitions: number;
   readonly now: () => Date;
   readonly limitsOf: Pick<LimitsOf, 'isEnforced' | 'application' | 'organization'>;
@@ -80,6 +82,7 @@ export const createIngest = ({
   reader,
   configuration,
   schemas,
+  vault,
   partitions,
   now,
   limitsOf,
@@ -192,7 +195,13 @@ export const createIngest = ({
         configurationPosition: routedWith.configurationPosition,
         deliveries: matched.length,
       };
-      const append = appendOf({ request, event, routedWith, matched, streamId, partition, partitions });
+      const { applicationId, organizationId } = event;
+      const payload = await addPayload(
+        await vault.bodySealer(organizationId),
+        { partition, applicationId, eventId, receivedAt: event.receivedAt },
+        request.body,
+      );
+      const append = appendOf({ request, event, payload, routedWith, matched, streamId, partition, partitions });
       const result = limitsOf.isEnforced
         ? await appendWithin({ log, reader, limitsOf }, append, event, request.eventId !== undefined)
         : await log.append(append);
@@ -277,6 +286,7 @@ type Recipient = Pick<SubscriptionConfiguration, 'subscriptionId'>;
 type Routed = {
   readonly request: IngestRequest;
   readonly event: IngestedEvent;
+  readonly payload: Write;
   readonly routedWith: ApplicationConfiguration;
   readonly matched: readonly Recipient[];
   readonly streamId: string;
@@ -284,7 +294,16 @@ type Routed = {
   readonly partitions: number;
 };
 
-const appendOf = ({ request, event, routedWith, matched, streamId, partition, partitions }: Routed): Append => {
+const appendOf = ({
+  request,
+  event,
+  payload,
+  routedWith,
+  matched,
+  streamId,
+  partition,
+  partitions,
+}: Routed): Append => {
   const metadata: DomainEventMetadata = {
     actor: request.actor,
     causationId: request.requestId,
@@ -301,16 +320,7 @@ const appendOf = ({ request, event, routedWith, matched, streamId, partition, pa
     },
     ...scheduled.map(({ stream }) => stream),
   ];
-  const writes: Write[] = [
-    addPayload({
-      partition,
-      applicationId: event.applicationId,
-      eventId: event.eventId,
-      receivedAt: event.receivedAt,
-      body: request.body,
-    }),
-    ...scheduled.map(({ write }) => write),
-  ];
+  const writes = [payload, ...scheduled.map(({ write }) => write)];
   return {
     streams,
     metadata,

@@ -14,6 +14,7 @@ import { pastOf } from '../http/as-of.ts';
 import { ApplicationQuery, AsOfQuery, instantQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
+import { unchanged } from '../http/stored-body.ts';
 import { text, uuid } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
 import { applicationFor } from '../scope.ts';
@@ -53,7 +54,7 @@ const Response = z.object({
 export const requestAttemptRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, config, now } = deps;
+    const { pool, vault, config, now } = deps;
 
     app.get(
       '/request_attempts',
@@ -123,12 +124,21 @@ export const requestAttemptRoutes =
     );
 
     const responseOf = async (attempt: RequestAttemptRecord): Promise<z.output<typeof Response>> => {
-      const { requestAttemptId, applicationId, partition, finishedAt, timings, message } = attempt;
+      const {
+        requestAttemptId: attemptId,
+        organizationId,
+        applicationId,
+        partition,
+        finishedAt,
+        timings,
+        message,
+      } = attempt;
       const day = dayOf((finishedAt ?? attempt.createdAt).toISOString());
       const kept =
-        attempt.response && (await findResponse(pool, { day, partition, applicationId, attemptId: requestAttemptId }));
+        attempt.response &&
+        unchanged(await findResponse(pool, vault, { day, partition, organizationId, applicationId, attemptId }));
       return {
-        response_id: requestAttemptId,
+        response_id: attemptId,
         response_error_name: errorNameOf(attempt),
         http_code: attempt.httpStatus,
         headers: kept
@@ -148,6 +158,7 @@ export const requestAttemptRoutes =
           tag: 'Request attempts',
           summary: 'Read what a receiver answered',
           description: 'At most 64 KiB of the body are kept, and for a time only: then `headers` and `body` are null.',
+          problems: ['StoredBodyChanged'],
         },
         { params: ResponseParams, querystring: ApplicationQuery, response: { 200: Response } },
       ),

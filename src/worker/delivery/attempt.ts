@@ -3,6 +3,7 @@ import { parseRetrySchedule } from '../../domain/delivery/retry-schedule.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { type Append, StoreUnavailable } from '../../eventstore/types.ts';
 import type { SubscriptionConfiguration } from '../../projections/configuration/application-configuration.ts';
+import { BodyChanged } from '../../vault/vault.ts';
 import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
 import type { SendOutcome } from '../send/send.ts';
 import type { EngineDeps } from './engine.ts';
@@ -51,7 +52,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 export const createAttempts = (
   deps: EngineDeps & { readonly epochOf: (partition: number) => number | undefined },
 ): Attempts => {
-  const { log, leases, configuration, sender, buildRequest, loadPayload, metrics, onError, epochOf } = deps;
+  const { log, leases, configuration, sender, buildRequest, loadPayload, vault, metrics, onError, epochOf } = deps;
   const plans = new Map<string, RetryPlan>();
 
   const planOf = ({ settings }: SubscriptionConfiguration): RetryPlan => {
@@ -98,11 +99,21 @@ export const createAttempts = (
     return record({ append, outcome: 'cancelled' }, pending, 0);
   };
 
+  /** The payload, or why there is none: what it was before it was changed cannot be told, but somebody has to know. */
+  const load = async (pending: PendingDelivery): Promise<Buffer | string> => {
+    const { eventId, deliveryId } = pending;
+    const body = await loadPayload(pending);
+    if (!body) return `The payload of event ${eventId} is no longer kept.`;
+    if (!(body instanceof BodyChanged)) return body;
+    onError(body, { deliveryId });
+    return `The payload of event ${eventId} is not what was ingested: it was changed in the database.`;
+  };
+
   /** Undefined when the lease ran out while the request was being prepared. */
   const send = async (item: WorkItem, subscription: SubscriptionConfiguration): Promise<SendOutcome | undefined> => {
     const { pending } = item;
-    const body = item.body ?? (await loadPayload(pending));
-    if (!body) return localFailure('payload_missing', `The payload of event ${pending.eventId} is no longer kept.`);
+    const body = item.body ?? (await load(pending));
+    if (typeof body === 'string') return localFailure('payload_missing', body);
     try {
       const request = await buildRequest(pending, subscription, body, leases.databaseNow());
       return leases.isHeld(pending.partition) ? await sender.send(request) : undefined;
@@ -133,6 +144,8 @@ export const createAttempts = (
     const subscription = await configuration.subscription(pending.subscriptionId, pending.configurationPosition);
     const before = cancelReasonFor(pending, subscription);
     if (before !== undefined || !subscription) return cancel(pending, epoch, before ?? 'subscription_deleted');
+    // Whatever may fail for want of the database fails before anything is sent.
+    const seal = await vault.bodySealer(pending.organizationId);
     const startedMs = leases.databaseNow();
     const outcome = await send(item, subscription);
     if (!outcome) return { kind: 'left' };
@@ -143,7 +156,7 @@ export const createAttempts = (
       .subscription(pending.subscriptionId, pending.configurationPosition)
       .catch(() => subscription);
     const after = cancelReasonFor(pending, latest);
-    const recorded = recordAttempt({ pending, epoch }, outcome, times, planOf(subscription), after);
+    const recorded = await recordAttempt({ pending, epoch, seal }, outcome, times, planOf(subscription), after);
     return record(recorded, pending, outcome.timings.totalMs);
   };
 

@@ -4,6 +4,7 @@ import type { LeaseKeeper } from '../../eventstore/leases.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { SubscriptionConfiguration } from '../../projections/configuration/application-configuration.ts';
 import type { ConfigurationCache } from '../../projections/configuration/cache.ts';
+import type { BodyChanged, Vault } from '../../vault/vault.ts';
 import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
 import type { Sender } from '../send/send.ts';
 import { type Attempted, createAttempts } from './attempt.ts';
@@ -23,7 +24,8 @@ export type EngineDeps = {
   readonly configuration: ConfigurationCache;
   readonly sender: Sender;
   readonly buildRequest: BuildRequest;
-  readonly loadPayload: (pending: PendingDelivery) => Promise<Buffer | undefined>;
+  readonly vault: Pick<Vault, 'bodySealer'>;
+  readonly loadPayload: (pending: PendingDelivery) => Promise<Buffer | BodyChanged | undefined>;
   /** Disables a subscription whose receiver said that it is gone for good. */
   readonly disableSubscription: (subscription: SubscriptionConfiguration) => Promise<void>;
   readonly retrySchedule: string;

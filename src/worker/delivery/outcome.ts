@@ -11,6 +11,7 @@ import type {
 import { parseRetryAfter } from '../../domain/delivery/retry-after.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import type { Append, Guard, Write } from '../../eventstore/types.ts';
+import type { SealBody } from '../../vault/vault.ts';
 import { type PendingDelivery, postponePending, settlePending } from '../../worklist/pending-delivery.ts';
 import { addResponse } from '../../worklist/response.ts';
 import type { SendOutcome } from '../send/send.ts';
@@ -133,14 +134,14 @@ export type Recorded = {
  * The append that records one request attempt and, in the same breath, what becomes of the delivery: over, dead letter, or
  * its next attempt. `nowMs` is the database's time, by which retries become due.
  */
-export const recordAttempt = (
-  context: Context,
+export const recordAttempt = async (
+  context: Context & { readonly seal: SealBody },
   outcome: SendOutcome,
   times: { readonly startedMs: number; readonly nowMs: number },
   plan: RetryPlan,
   /** Set when the subscription has gone away meanwhile: then a failure is the end of it. */
   cancelled: CancelReason | undefined,
-): Recorded => {
+): Promise<Recorded> => {
   const { pending } = context;
   const now = new Date(times.nowMs);
   const verdict = verdictOf(outcome, now);
@@ -148,14 +149,16 @@ export const recordAttempt = (
   const writes =
     outcome.kind === 'response'
       ? [
-          addResponse({
-            partition: pending.partition,
-            applicationId: pending.applicationId,
-            attemptId: pending.attemptId,
-            finishedAt: result.finishedAt,
-            headers: outcome.headers,
-            body: outcome.body,
-          }),
+          await addResponse(
+            context.seal,
+            {
+              partition: pending.partition,
+              applicationId: pending.applicationId,
+              attemptId: pending.attemptId,
+              finishedAt: result.finishedAt,
+            },
+            outcome,
+          ),
         ]
       : [];
   const settle = settlePending(pending);

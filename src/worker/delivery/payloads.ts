@@ -1,26 +1,37 @@
 import type { Pool } from 'pg';
 import { partitionOf } from '../../eventstore/partition.ts';
+import type { BodyChanged, Vault } from '../../vault/vault.ts';
 import { findPayloads } from '../../worklist/payload.ts';
 import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
 
 type Waiting = {
   readonly pending: PendingDelivery;
-  readonly resolve: (body: Buffer | undefined) => void;
+  readonly resolve: (body: Buffer | BodyChanged | undefined) => void;
   readonly reject: (error: unknown) => void;
 };
 
 const BATCH_MAX = 100;
 
 /** Loads payloads that were not handed over in memory; those asked for in the same turn share a query. */
-export const createPayloadLoader = ({ pool, partitions }: { pool: Pool; partitions: number }) => {
+export const createPayloadLoader = ({
+  pool,
+  vault,
+  partitions,
+}: {
+  pool: Pool;
+  vault: Pick<Vault, 'openBody'>;
+  partitions: number;
+}) => {
   let waiting: Waiting[] = [];
 
   const load = async (batch: readonly Waiting[]): Promise<void> => {
     try {
       const bodies = await findPayloads(
         pool,
+        vault,
         batch.map(({ pending }) => ({
           partition: partitionOf(pending.applicationId, partitions),
+          organizationId: pending.organizationId,
           applicationId: pending.applicationId,
           eventId: pending.eventId,
           receivedAt: pending.receivedAt,
@@ -39,7 +50,7 @@ export const createPayloadLoader = ({ pool, partitions }: { pool: Pool; partitio
   };
 
   /** Undefined when the payload was dropped. */
-  return (pending: PendingDelivery): Promise<Buffer | undefined> =>
+  return (pending: PendingDelivery): Promise<Buffer | BodyChanged | undefined> =>
     new Promise((resolve, reject) => {
       if (waiting.length === 0) setImmediate(flush);
       waiting.push({ pending, resolve, reject });
