@@ -21,6 +21,9 @@ import { Problem } from '../problems.ts';
 
 type Deps = Pick<ApiDeps, 'handle' | 'log' | 'instancePool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'>;
 
+/** The organization that comes with an account. Not named after the person: the log could not forget that name. */
+const PERSONAL = 'Personal organization';
+
 const TEMPLATES = { email_verification: 'verify_email', password_reset: 'reset_password' } as const;
 
 /** What changes accounts. Personal data and credentials are written beside the log, in the same transaction. */
@@ -95,7 +98,6 @@ export const createAccountCommands = ({ handle, log, instancePool, partitions, n
       const userId = uuidv7(at.getTime());
       const organizationId = uuidv7(at.getTime());
       const account: Account = { ...person, userId, createdAt: at, verifiedAt: null };
-      const name = `${person.firstName} ${person.lastName}'s organization`.slice(0, 50);
       const createdAt = at.toISOString();
       const append: Append = {
         streams: [
@@ -110,7 +112,7 @@ export const createAccountCommands = ({ handle, log, instancePool, partitions, n
             partition: partitionOf(organizationId, partitions),
             expectedVersion: 'new',
             events: [
-              { type: 'OrganizationCreated', data: { organizationId, name, createdAt } },
+              { type: 'OrganizationCreated', data: { organizationId, name: PERSONAL, createdAt } },
               {
                 type: 'MemberAdded',
                 data: { organizationId, userId, role: 'owner', invitationId: null, addedAt: createdAt },

@@ -34,7 +34,7 @@ describe('registration', () => {
 
     const organizations = await service.get('/organizations', verified.json.access_token);
     expect(organizations.json).toEqual([
-      { organization_id: organizationId, name: "Ada Lovelace's organization", role: 'owner', plan: null },
+      { organization_id: organizationId, name: 'Personal organization', role: 'owner', plan: null },
     ]);
     const info = await service.get(`/organizations/${organizationId}`, verified.json.access_token);
     expect(info.json).toMatchObject({
@@ -68,6 +68,7 @@ describe('registration', () => {
     await client.end();
     const log = rows.map(({ text }) => text).join('\n');
     expect(log).toContain('registeredAt');
+    expect(log).not.toContain('Lovelace');
     expect(log).not.toContain('example.com');
     expect(log).not.toContain('argon2');
     expect(accounts[0].password_hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
