@@ -112,3 +112,16 @@ describe('the password', () => {
     await service.login(person.email, next);
   });
 });
+
+it('counts guesses from the addresses of one IPv6 network together', async () => {
+  const guess = (n: number) =>
+    service.call('/auth/login', {
+      method: 'POST',
+      body: { email: `nobody-${n}@example.com`, password: 'a guess of many' },
+      token: null,
+      headers: { 'x-forwarded-for': `2001:db8:1:2::${n.toString(16)}` },
+    });
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, n) => guess(n)));
+  expect(answers.filter(({ json }) => json.id === 'AuthFailedLogin')).toHaveLength(20);
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(4);
+});
