@@ -70,10 +70,7 @@ const partsOf = (content: MailContent, pageUrl: PageUrl, token?: string): Parts 
     case 'verify_email':
       return {
         subject: 'Verify your mail address',
-        lines: [
-          `Hello ${content.firstName},`,
-          'please verify that this mail address is yours. The link is good for 24 hours.',
-        ],
+        lines: [greeting(content), 'please verify that this mail address is yours. The link is good for 24 hours.'],
         link: { label: 'Verify the address', url: pageUrl('/verify-email', token) },
         after: ['If you have not registered, you need do nothing.'],
       };
@@ -81,7 +78,7 @@ const partsOf = (content: MailContent, pageUrl: PageUrl, token?: string): Parts 
       return {
         subject: 'Choose a new password',
         lines: [
-          `Hello ${content.firstName},`,
+          greeting(content),
           'somebody asked for a new password for your account. The link works once, within 30 minutes.',
         ],
         link: { label: 'Choose a new password', url: pageUrl('/reset-password', token) },
@@ -90,7 +87,7 @@ const partsOf = (content: MailContent, pageUrl: PageUrl, token?: string): Parts 
     case 'welcome':
       return {
         subject: 'Welcome to Posthorn',
-        lines: [`Hello ${content.firstName},`, 'your mail address is verified. You can send the first webhook now.'],
+        lines: [greeting(content), 'your mail address is verified. You can send the first webhook now.'],
         link: { label: 'Open the dashboard', url: pageUrl('/') },
       };
     case 'invitation':
@@ -109,10 +106,7 @@ const partsOf = (content: MailContent, pageUrl: PageUrl, token?: string): Parts 
     case 'password_changed':
       return {
         subject: 'Your password was changed',
-        lines: [
-          `Hello ${content.firstName},`,
-          'the password of your account was changed, and you were signed out everywhere.',
-        ],
+        lines: [greeting(content), 'the password of your account was changed, and you were signed out everywhere.'],
         link: { label: 'It was not me', url: pageUrl('/forgot-password') },
       };
     case 'quota':
@@ -142,6 +136,10 @@ const partsOf = (content: MailContent, pageUrl: PageUrl, token?: string): Parts 
       };
   }
 };
+
+/** Anybody may register any address, under a name that is an invitation to some site: what could become a link is left out. */
+const greeting = ({ firstName }: { readonly firstName: string }): string =>
+  /[/@]|\.\S/.test(firstName) ? 'Hello,' : `Hello ${firstName},`;
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ');
 

@@ -169,3 +169,15 @@ it('what people choose cannot add a header or markup to a mail', () => {
   expect(html).not.toContain('<script>');
   expect(html).toContain('&lt;script&gt;');
 });
+
+it.each([
+  ['Ada', 'Hello Ada,'],
+  ['J. R. R.', 'Hello J. R. R.,'],
+  ['Win at evil.example', 'Hello,'],
+  ['https://evil', 'Hello,'],
+  ['call@evil', 'Hello,'],
+])('a mail greets %s with “%s”: a name never becomes a link', (firstName, greeting) => {
+  const { text, html } = renderMail(welcome(firstName), pageUrl);
+  expect(text.split('\n')[0]).toBe(greeting);
+  expect(html).toContain(`<p>${greeting}</p>`);
+});
