@@ -1,7 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** As `posthorn serve` is started. */
+const PRODUCT_FLAGS = readFileSync(new URL('../../scripts/node-flags', import.meta.url), 'utf8')
+  .trim()
+  .split(' ');
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const READY_MS = 30_000;
 const LINES_KEPT = 400;
@@ -40,7 +45,7 @@ const inherited = (): Record<string, string | undefined> =>
 /** Starts `posthorn serve` in a process of its own and waits until it is ready. */
 export const startPosthorn = async ({ name, env }: ProcessOptions): Promise<Posthorn> => {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'serve'], {
+  const child = spawn(process.execPath, [...PRODUCT_FLAGS, MAIN, 'serve'], {
     env: { ...inherited(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
