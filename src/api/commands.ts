@@ -117,7 +117,6 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
       applicationId: string,
       commands: (state: Application) => readonly Plain<ApplicationCommand>[],
       writes: readonly Write[] = [],
-      check: () => Promise<Pick<Along, 'routedWith'>> = async () => ({}),
       beside: Beside = nothing,
     ) =>
       handle<Application, Several<ApplicationCommand>, ApplicationEvent>(
@@ -130,7 +129,7 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
           },
         }),
         metadataOf(request),
-        async () => ({ ...(await check()), ...configured(writes, beside) }),
+        () => configured(writes, beside),
       ),
 
     /** All of the commands, which are about one event type, or none. */

@@ -4,6 +4,7 @@ import type { OwnEndpoint } from '../domain/target/address.ts';
 import type { HandleCommand } from '../eventstore/command-handler.ts';
 import type { GroupCommit } from '../eventstore/group-commit.ts';
 import type { LogReader } from '../eventstore/read.ts';
+import type { Turns } from '../eventstore/turns.ts';
 import type { PasswordHasher } from '../identity/hasher.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { SchemaCache } from '../payload-schema/cache.ts';
@@ -40,6 +41,8 @@ export type ApiDeps = {
   readonly partitions: number;
   readonly log: GroupCommit;
   readonly reader: LogReader;
+  /** For commands that concern several streams; those of one stream take theirs in {@link ApiDeps.handle}. */
+  readonly turns: Turns;
   readonly handle: HandleCommand;
   readonly configuration: ConfigurationCache;
   /** The schemas that payloads must match, compiled. */

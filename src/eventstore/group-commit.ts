@@ -68,12 +68,21 @@ const takeBatch = (queue: Waiting[]): Waiting[] => {
   return queue.splice(0, count);
 };
 
+/** Those that have something run along with them, and the others. */
+const apart = (batch: readonly Waiting[]): readonly [Waiting[], Waiting[]] => {
+  const found: [Waiting[], Waiting[]] = [[], []];
+  for (const waiting of batch) found[waiting.append.project ? 0 : 1].push(waiting);
+  return found;
+};
+
 /**
  * Gathers concurrent appends and writes them together: the next flush starts when the last one has returned, never on a
  * timer, so that a lone append waits for nobody and a crowd shares one commit.
  */
 export const createGroupCommit = ({ pool }: { pool: Pool }): GroupCommit => {
   const queue: Waiting[] = [];
+  /** Of batches that failed: one of these is at fault, so each goes alone. */
+  const suspects: Waiting[] = [];
   const listeners: CommitListener[] = [];
   let running = false;
   let idle = Promise.withResolvers<void>();
@@ -139,8 +148,10 @@ export const createGroupCommit = ({ pool }: { pool: Pool }): GroupCommit => {
         batch[0]?.reject(error);
         return;
       }
-      // One of them cannot be written: each goes alone, so that only the culprit fails.
-      for (const waiting of batch) await settle([waiting]);
+      // What runs along with an append may refuse it, so that one of those is the likely culprit, and the others stay together.
+      const [likely, others] = apart(batch);
+      suspects.push(...(likely.length > 0 ? likely : others));
+      if (likely.length > 0 && others.length > 0) await settle(others);
       return;
     }
     announce(results);
@@ -154,7 +165,11 @@ export const createGroupCommit = ({ pool }: { pool: Pool }): GroupCommit => {
     idle = Promise.withResolvers<void>();
     // One turn of the event loop, so that everything parsed from the sockets in this turn shares the commit.
     await new Promise((resolve) => setImmediate(resolve));
-    while (queue.length > 0) await settle(takeBatch(queue));
+    while (queue.length > 0 || suspects.length > 0) {
+      if (queue.length > 0) await settle(takeBatch(queue));
+      // One between two batches: many that are refused hold nobody up.
+      if (suspects.length > 0) await settle(suspects.splice(0, 1));
+    }
     running = false;
     idle.resolve();
   };
@@ -169,7 +184,7 @@ export const createGroupCommit = ({ pool }: { pool: Pool }): GroupCommit => {
         if (!running) void run();
       }),
     onCommit: (listener) => listeners.push(listener),
-    waiting: () => queue.length,
+    waiting: () => queue.length + suspects.length,
     drained: () => idle.promise,
   };
 };

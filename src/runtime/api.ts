@@ -100,7 +100,7 @@ export const createApiRole = async (
   now: () => Date = () => new Date(),
 ): Promise<ApiRole> => {
   const { config, secrets, partitions, version } = options;
-  const { queryPool, tenantPool, log, reader, handle, configuration, workList, vault, onError } = node.core;
+  const { queryPool, tenantPool, log, reader, turns, handle, configuration, workList, vault, onError } = node.core;
   const { registry, eventsIngested } = node.metrics;
   const limits = createRateLimits(options, node);
   const { tokens, refusals, authenticate, stop } = createIdentity(options, node, logger, now);
@@ -134,6 +134,7 @@ export const createApiRole = async (
     partitions,
     log,
     reader,
+    turns,
     handle,
     configuration,
     schemas,

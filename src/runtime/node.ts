@@ -14,6 +14,7 @@ import { createLeaseKeeper, expireAllLeases, type LeaseKeeper } from '../eventst
 import { partitionOf } from '../eventstore/partition.ts';
 import { BY_KEY_ONLY, createAppPool, HOLDS_HEADS } from '../eventstore/pool.ts';
 import { createLogReader, type HeadPosition } from '../eventstore/read.ts';
+import { createTurns } from '../eventstore/turns.ts';
 import type { RunQuery } from '../eventstore/types.ts';
 import { createWake } from '../eventstore/wake.ts';
 import { createLiveHub, type LiveHub } from '../live/hub.ts';
@@ -91,7 +92,8 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
     logger.error({ err: error }, 'background work failed; it will be tried again');
   const configuration = createConfigurationCache({ pool: workPool, onError });
   const vault = createVault({ pool: workPool, keys: secrets.encryptionKeys });
-  const handle = createCommandHandler({ log, reader });
+  const turns = createTurns();
+  const handle = createCommandHandler({ log, reader, turns });
   const workList = createWorkListQueries({ pool: workPool });
   log.onCommit(configuration.noticeCommit);
   log.onCommit(feed.offer); // Before whoever follows the log.
@@ -107,6 +109,7 @@ export const createCore = ({ url, partitions, secrets, logger, config }: NodeOpt
     feed,
     configuration,
     vault,
+    turns,
     handle,
     workList,
     onError,

@@ -96,6 +96,31 @@ describe('appending', () => {
     expect(results[3]).toBeInstanceOf(DatabaseError);
   });
 
+  it('lets nobody wait for all that are refused by what runs along with them', async () => {
+    const refuse = async (): Promise<void> => {
+      throw new TypeError('refused');
+    };
+    let refused = 0;
+    let later: Promise<number> | undefined;
+    /** How many had been refused when an append that came after all of them was through. */
+    const appendLater = async (): Promise<number> => {
+      await test.log.append(appendTo(newStream(), 0, 'new', event('A')));
+      return refused;
+    };
+    const beside = test.log.append(appendTo(newStream(), 0, 'new', event('A')));
+    await Promise.all(
+      Array.from({ length: 10 }, () =>
+        test.log.append({ ...appendTo(newStream(), 0, 'new', event('A')), project: refuse }).catch(() => {
+          refused += 1;
+          later ??= appendLater();
+        }),
+      ),
+    );
+    expect((await beside).kind).toBe('appended');
+    expect(await later).toBeLessThan(10);
+    expect(refused).toBe(10);
+  });
+
   it('refuses a stream id that would break the columns of a batch', async () => {
     await expect(test.log.append(appendTo('test:a\nb', 0, 'new', event('A')))).rejects.toThrow(TypeError);
   });

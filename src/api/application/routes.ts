@@ -38,17 +38,9 @@ const toApplication = (of: { applicationId: string; organizationId: string; name
 export const applicationRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, instancePool, config, now, reader, partitions, limitsOf } = deps;
+    const { pool, instancePool, config, now, partitions, limitsOf } = deps;
     const commands = createCommands(deps);
     const deleteApplication = createDeleteApplication(deps);
-
-    /** Has the append refused when the organization's log partition has moved since: it may have been deleted. */
-    const whileOrganizationLives = async (organizationId: string) => {
-      const partition = partitionOf(organizationId, partitions);
-      const head = (await reader.heads()).find((other) => other.partition === partition);
-      if (!(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
-      return { routedWith: { partition, configurationPosition: head?.configurationPosition ?? 0 } };
-    };
 
     app.get(
       '/applications',
@@ -114,7 +106,6 @@ export const applicationRoutes =
           applicationId,
           () => [{ type: 'CreateApplication', data: { applicationId, organizationId, name } }, secret.command],
           [secret.write],
-          () => whileOrganizationLives(organizationId),
           (run) => requireApplications(run, organizationId, limits.applications),
         );
         return reply.code(201).send(toApplication({ applicationId, organizationId, name }));

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseError } from 'pg';
 import { DomainError } from '../../domain/errors.ts';
-import { TooContended } from '../../eventstore/command-handler.ts';
+import { TooContended } from '../../eventstore/turns.ts';
 import { StoreUnavailable } from '../../eventstore/types.ts';
 import { PasswordHashingBusy } from '../../identity/hasher.ts';
 import { ReadModelBehind } from '../../projections/as-of/catch-up.ts';

@@ -2,9 +2,9 @@ import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
+import { organizationNotEmpty } from '../../domain/organization/decider.ts';
 import { NO_LIMIT } from '../../domain/quota/limits.ts';
 import { notFound } from '../../domain/refusals.ts';
-import { GuardUndone } from '../../eventstore/flush.ts';
 import { findPeople } from '../../identity/accounts.ts';
 import { projectConfiguration } from '../../projections/configuration/projections.ts';
 import {
@@ -12,6 +12,7 @@ import {
   findOrganization,
   listApplications,
   listOrganizations,
+  lockOrganization,
   type OrganizationRecord,
 } from '../../projections/configuration/queries.ts';
 import { countMembers, listMembers } from '../../projections/identity/queries.ts';
@@ -241,10 +242,12 @@ export const organizationRoutes =
           request,
           organizationId,
           [{ type: 'DeleteOrganization', data: { organizationId, applications } }],
-          // Once more under the lock, which the creation of an application takes, too: none can slip in between.
           async (events, run) => {
-            if ((await countApplications(queryableWithin(run), organizationId)) > 0)
-              throw new GuardUndone(organizationId);
+            // Under the lock that the creation of an application takes, too: none can slip in between.
+            const db = queryableWithin(run);
+            await lockOrganization(db, organizationId);
+            const left = await countApplications(db, organizationId);
+            if (left > 0) throw organizationNotEmpty(organizationId, left);
             await projectConfiguration(events, run);
           },
         );

@@ -34,7 +34,7 @@ const decide = (command: OrganizationCommand, state: Organization): Organization
     case 'DeleteOrganization':
       if (state.status === 'unknown') throw notFound('organization', organizationId);
       if (state.status !== 'active') return [];
-      if (data.applications > 0) throw notEmpty(organizationId, data.applications);
+      if (data.applications > 0) throw organizationNotEmpty(organizationId, data.applications);
       return [{ type: 'OrganizationDeleted', data: { organizationId, deletedAt: at } }];
     case 'EraseOrganization':
       if (state.status === 'erased') return [];
@@ -165,7 +165,8 @@ const alreadyMember = (organizationId: string, userId: string): DomainError =>
     `User ${userId} is a member of organization ${organizationId} already. Change the role instead.`,
   );
 
-const notEmpty = (organizationId: string, applications: number): DomainError =>
+/** Applications of other log partitions count, so that it is asked again where no more can be made. */
+export const organizationNotEmpty = (organizationId: string, applications: number): DomainError =>
   new DomainError(
     'OrganizationIsNotEmpty',
     `Organization ${organizationId} still owns ${applications} application(s). Delete them first.`,

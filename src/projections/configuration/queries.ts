@@ -324,7 +324,13 @@ export const findSubscriptionDescriptions = async (
   return new Map(rows.map((row) => [row.subscription_id, row.settings.description]));
 };
 
-/** Until the end of the transaction nobody else who asks for the same gets on. */
-export const lockOrganization = async (db: Queryable, organizationId: string): Promise<void> => {
-  await db.query('SELECT FROM organization WHERE organization_id = $1 FOR UPDATE', [organizationId]);
+const LOCK_ORGANIZATION = `
+  SELECT deleted_at IS NULL AS is_alive FROM organization WHERE organization_id = $1 FOR UPDATE`;
+
+/**
+ * Until the end of the transaction nobody else who asks for the same gets on, and nobody deletes it. False when it was deleted.
+ */
+export const lockOrganization = async (db: Queryable, organizationId: string): Promise<boolean> => {
+  const { rows } = await db.query<{ is_alive: boolean }>(LOCK_ORGANIZATION, [organizationId]);
+  return rows[0]?.is_alive === true;
 };
