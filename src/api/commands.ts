@@ -1,7 +1,9 @@
 import type { Command, Decider, Event } from '@event-driven-io/emmett';
 import type { FastifyRequest } from 'fastify';
-import { type Application, applicationDecider } from '../domain/application/decider.ts';
-import type { ApplicationCommand, ApplicationEvent } from '../domain/application/events.ts';
+import { applicationDecider } from '../domain/application/decider.ts';
+import type { ApplicationCommand } from '../domain/application/events.ts';
+import { applicationSecretDecider } from '../domain/application-secret/decider.ts';
+import type { ApplicationSecretCommand } from '../domain/application-secret/events.ts';
 import { type EventType, eventTypeDecider } from '../domain/event-type/decider.ts';
 import type { EventTypeCommand, EventTypeEvent } from '../domain/event-type/events.ts';
 import { type Organization, organizationDecider } from '../domain/organization/decider.ts';
@@ -14,7 +16,7 @@ import { subscriptionDecider } from '../domain/subscription/decider.ts';
 import type { SubscriptionCommand } from '../domain/subscription/events.ts';
 import type { Along } from '../eventstore/command-handler.ts';
 import { partitionOf } from '../eventstore/partition.ts';
-import type { RunQuery, Write } from '../eventstore/types.ts';
+import type { RunQuery, StreamAppend, Write } from '../eventstore/types.ts';
 import { CONFIGURATION_TYPES, projectConfiguration } from '../projections/configuration/projections.ts';
 import type { ApiDeps } from './deps.ts';
 import { metadataOf } from './scope.ts';
@@ -56,6 +58,17 @@ const configured = (writes: readonly Write[] = [], beside: Beside = nothing): Al
 /** Changes of the configuration, on behalf of whoever makes a request. */
 export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handle' | 'partitions' | 'now'>) => {
   const at = (): { now: Date } => ({ now: now() });
+  /** The stream of a secret whose id was made for it. */
+  const begun = (command: Plain<ApplicationSecretCommand>): StreamAppend => {
+    const { secretId, applicationId } = command.data;
+    const given = { ...command, metadata: at() } as ApplicationSecretCommand;
+    return {
+      streamId: `application_secret:${secretId}`,
+      partition: partitionOf(applicationId, partitions),
+      expectedVersion: 'new',
+      events: [applicationSecretDecider.decide(given, applicationSecretDecider.initialState())].flat(),
+    };
+  };
   return {
     organization: (
       request: FastifyRequest,
@@ -112,25 +125,39 @@ export const createCommands = ({ handle, partitions, now }: Pick<ApiDeps, 'handl
         () => ({ project: projectConfiguration }),
       ),
 
+    /** With `secret` another stream begins in the same append: the application has no moment without one. */
     application: (
       request: FastifyRequest,
-      applicationId: string,
-      commands: (state: Application) => readonly Plain<ApplicationCommand>[],
+      command: Plain<ApplicationCommand>,
+      secret?: { readonly command: Plain<ApplicationSecretCommand>; readonly write: Write },
+      beside: Beside = nothing,
+    ) => {
+      const { applicationId } = command.data;
+      const partition = partitionOf(applicationId, partitions);
+      return handle(
+        applicationDecider,
+        { streamId: `application:${applicationId}`, partition },
+        { ...command, metadata: at() } as ApplicationCommand,
+        metadataOf(request),
+        () => ({ ...configured(secret && [secret.write], beside), ...(secret && { others: [begun(secret.command)] }) }),
+      );
+    },
+
+    applicationSecret: (
+      request: FastifyRequest,
+      command: Plain<ApplicationSecretCommand>,
       writes: readonly Write[] = [],
       beside: Beside = nothing,
-    ) =>
-      handle<Application, Several<ApplicationCommand>, ApplicationEvent>(
-        severally(applicationDecider),
-        { streamId: `application:${applicationId}`, partition: partitionOf(applicationId, partitions) },
-        (state) => ({
-          type: 'Several',
-          data: {
-            commands: commands(state).map((command) => ({ ...command, metadata: at() }) as ApplicationCommand),
-          },
-        }),
+    ) => {
+      const { secretId, applicationId } = command.data;
+      return handle(
+        applicationSecretDecider,
+        { streamId: `application_secret:${secretId}`, partition: partitionOf(applicationId, partitions) },
+        { ...command, metadata: at() } as ApplicationSecretCommand,
         metadataOf(request),
         () => configured(writes, beside),
-      ),
+      );
+    },
 
     /** All of the commands, which are about one event type, or none. */
     eventType: (

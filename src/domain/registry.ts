@@ -1,5 +1,6 @@
 import type { AccessEvent } from './access/events.ts';
 import type { ApplicationEvent } from './application/events.ts';
+import type { ApplicationSecretEvent } from './application-secret/events.ts';
 import type { DeliveryEvent } from './delivery/events.ts';
 import type { EventEvent } from './event/events.ts';
 import type { EventTypeEvent } from './event-type/events.ts';
@@ -19,6 +20,7 @@ export type AnyDomainEvent =
   | QuotaWarningEvent
   | ServiceTokenEvent
   | ApplicationEvent
+  | ApplicationSecretEvent
   | EventTypeEvent
   | SubscriptionEvent
   | EventEvent

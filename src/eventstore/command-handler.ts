@@ -5,7 +5,7 @@ import { GuardUndone } from './flush.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { LogReader } from './read.ts';
 import { createTurns, TooContended, type Turns } from './turns.ts';
-import type { Append, AppendResult, RecordedEvent } from './types.ts';
+import type { Append, AppendResult, RecordedEvent, StreamAppend } from './types.ts';
 
 /**
  * Within a process commands on one stream take turns, so that each lost try was won by another process: with eight of them that never
@@ -25,7 +25,10 @@ export type Handled<State> = {
 };
 
 /** What goes along with the domain events of a command: see {@link Append}. */
-export type Along = Pick<Append, 'guard' | 'writes' | 'movesConfiguration' | 'project' | 'routedWith'>;
+export type Along = Pick<Append, 'guard' | 'writes' | 'movesConfiguration' | 'project' | 'routedWith'> & {
+  /** Other streams that begin or change in the same append. */
+  readonly others?: readonly StreamAppend[];
+};
 
 /**
  * Reads a stream, decides, and appends what was decided; begins anew when another process was quicker. Commands on one stream wait
@@ -51,11 +54,9 @@ export const createCommandHandler =
       const decided = [decider.decide(typeof command === 'function' ? command(state) : command, state)].flat() as E[];
       if (decided.length === 0) return { state, events: [] };
       const version = history.at(-1)?.streamVersion ?? 0;
-      const append: Append = {
-        ...(await along(decided, state, version)),
-        streams: [{ ...target, expectedVersion: version, events: decided }],
-        metadata,
-      };
+      const { others = [], ...rest } = await along(decided, state, version);
+      const own = { ...target, expectedVersion: version, events: decided };
+      const append: Append = { ...rest, streams: [own, ...others], metadata };
       const result = await unlessUndone(log.append(append));
       if (result?.kind !== 'appended') return undefined;
       return { state: decided.reduce((folded, event) => decider.evolve(folded, event), state), events: result.events };

@@ -66,10 +66,9 @@ describe('history', () => {
   it('tells of each kind of object, newest first', async () => {
     const types = async (path: string) => (await get(path)).json.map(({ type }: { type: string }) => type);
     expect(await types(`/organizations/${tenant.organizationId}/history`)).toEqual(['OrganizationCreated']);
-    expect(await types(`/applications/${tenant.applicationId}/history`)).toEqual([
-      'ApplicationSecretCreated',
-      'ApplicationCreated',
-    ]);
+    expect(await types(`/applications/${tenant.applicationId}/history`)).toEqual(['ApplicationCreated']);
+    const [secret] = (await service.get('/application_secrets', tenant.secret)).json;
+    expect(await types(`/application_secrets/${secret.secret_id}/history`)).toEqual(['ApplicationSecretCreated']);
     expect(await types('/event_types/order.paid/history')).toEqual(['EventTypeCreated']);
     expect(await types(`/subscriptions/${subscriptions.label}/history`)).toEqual([
       'SubscriptionReplaced',

@@ -2,6 +2,7 @@ import type { Decider, Event } from '@event-driven-io/emmett';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applicationDecider } from '#src/domain/application/decider.ts';
+import { applicationSecretDecider } from '#src/domain/application-secret/decider.ts';
 import { deliveryDecider } from '#src/domain/delivery/decider.ts';
 import { eventDecider } from '#src/domain/event/decider.ts';
 import { eventTypeDecider } from '#src/domain/event-type/decider.ts';
@@ -34,16 +35,10 @@ const deciders = {
   ],
   quota: [quotaDecider, ['PlanDefined', 'PlanRemoved', 'OrganizationQuotasSet', 'ApplicationQuotasSet']],
   quota_warning: [quotaWarningDecider, ['QuotaWarned']],
-  application: [
-    applicationDecider,
-    [
-      'ApplicationCreated',
-      'ApplicationRenamed',
-      'ApplicationDeleted',
-      'ApplicationSecretCreated',
-      'ApplicationSecretRenamed',
-      'ApplicationSecretDeleted',
-    ],
+  application: [applicationDecider, ['ApplicationCreated', 'ApplicationRenamed', 'ApplicationDeleted']],
+  application_secret: [
+    applicationSecretDecider,
+    ['ApplicationSecretCreated', 'ApplicationSecretRenamed', 'ApplicationSecretDeleted'],
   ],
   event_type: [
     eventTypeDecider,

@@ -238,7 +238,7 @@ describe('the configuration', () => {
     expect(await findOrganization(log.pool, organization2)).toBeUndefined();
     expect(await findApplication(log.pool, app3)).toBeUndefined();
     expect(await findApplication(log.pool, app2)).toMatchObject({ organizationId });
-    expect(await findApplicationSecret(log.pool, applicationId, secret2)).toBeUndefined();
+    expect(await findApplicationSecret(log.pool, applicationId, { secretId: secret2 })).toBeUndefined();
     expect(await findEventType(log.pool, applicationId, 'z.z')).toMatchObject({ isActive: false });
     expect(await findSubscription(log.pool, subscription3)).toBeUndefined();
     expect(await findSubscription(log.pool, subscription2)).toMatchObject({

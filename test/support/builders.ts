@@ -265,6 +265,7 @@ export const addressOf = (given: Fact): { streamId: string; routingKey: string }
   if (type.startsWith('Member') || type.startsWith('Invitation'))
     return { streamId: `organization:${data.organizationId}`, routingKey };
   if (type.startsWith('Organization')) return { streamId: `organization:${data.organizationId}`, routingKey };
+  if (type.startsWith('ApplicationSecret')) return { streamId: `application_secret:${data.secretId}`, routingKey };
   if (type.startsWith('Application')) return { streamId: `application:${data.applicationId}`, routingKey };
   if (type.startsWith('EventType')) return { streamId: `event_type:${data.applicationId}:${data.name}`, routingKey };
   if (type.startsWith('Subscription')) return { streamId: `subscription:${data.subscriptionId}`, routingKey };

@@ -13,11 +13,10 @@ export const createSecret = async (
   const secretId = uuidv7(now().getTime());
   const token = randomUUID();
   return {
-    secretId,
     token,
     command: {
       type: 'CreateApplicationSecret' as const,
-      data: { applicationId, secretId, name, tokenSha256: tokenSha256(token) },
+      data: { applicationId, organizationId, secretId, name, tokenSha256: tokenSha256(token) },
     },
     write: await vault.seal({ organizationId, sealedId: secretId, plain: token }),
   };

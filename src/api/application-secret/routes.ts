@@ -1,15 +1,22 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Application } from '../../domain/application/decider.ts';
 import { DomainError } from '../../domain/errors.ts';
-import { findApplicationSecret, listApplicationSecrets } from '../../projections/configuration/queries.ts';
+import { listApplicationSecretsAsOf } from '../../projections/configuration/as-of.ts';
+import {
+  type ApplicationSecretRecord,
+  findApplicationSecret,
+  listApplicationSecrets,
+} from '../../projections/configuration/queries.ts';
+import { queryableWithin } from '../../projections/page.ts';
 import { maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { ApplicationQuery, AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
+import { requireApplication } from '../quota/count.ts';
 import { applicationFor } from '../scope.ts';
 import { createSecret, tokenSha256 } from './create.ts';
 
@@ -29,24 +36,33 @@ const Secret = z.object({
   deleted_at: z.string().nullable(),
 });
 
+const toSecret = (of: ApplicationSecretRecord, token: string | null) => ({
+  secret_id: of.secretId,
+  name: of.name,
+  token,
+  created_at: of.createdAt.toISOString(),
+  deleted_at: null,
+});
+
 /** Says nothing of the token it was asked for: it may be one that is still good elsewhere. */
 const unknownSecret = (): DomainError =>
   new DomainError('NotFound', 'The application has no such secret. List its secrets to see which it has.');
-
-/** `named` is the token or the id; both are random, so that none is taken for the other. */
-const secretIdOf = (state: Application, named: string): string => {
-  const sha256 = tokenSha256(named);
-  const secrets = state.status === 'active' ? [...state.secrets] : [];
-  const found = secrets.find(([id, secret]) => (secret.tokenSha256 === sha256 || id === named) && !secret.isDeleted);
-  if (!found) throw unknownSecret();
-  return found[0];
-};
 
 export const applicationSecretRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
     const { pool, config, vault, now } = deps;
     const commands = createCommands(deps);
+
+    /** `named` is the token or the id. */
+    const load = async (applicationId: string, named: string): Promise<ApplicationSecretRecord> => {
+      const found = await findApplicationSecret(pool, applicationId, {
+        secretId: named,
+        tokenSha256: tokenSha256(named),
+      });
+      if (!found) throw unknownSecret();
+      return found;
+    };
 
     app.get(
       '/application_secrets',
@@ -55,32 +71,32 @@ export const applicationSecretRoutes =
           id: 'listApplicationSecrets',
           tag: 'Application secrets',
           summary: 'List the secrets of an application',
-          problems: ['InvalidCursor', 'NotFound'],
+          description: 'With `as_of`, those that there were; tokens are null: the past shows none.',
+          problems: ['InvalidAsOf', 'InvalidCursor', 'NotFound'],
         },
-        { querystring: PageQuery.extend(ApplicationQuery.shape), response: { 200: z.array(Secret) } },
+        {
+          querystring: PageQuery.extend(ApplicationQuery.shape).extend(AsOfQuery.shape),
+          response: { 200: z.array(Secret) },
+        },
       ),
       async (request, reply) => {
         const { query } = request;
-        const application = await applicationFor(pool, request, 'application_secret:list', query.application_id);
+        const past = await pastOf(deps, query);
+        const application = await applicationFor(pool, request, 'application_secret:list', query.application_id, past);
         const { applicationId, organizationId } = application;
+        if (past) {
+          const page = await listApplicationSecretsAsOf(past, applicationId, pageRequest(query));
+          linkNext(request, reply, config.publicUrl, page);
+          return page.rows.map((record) => toSecret(record, null));
+        }
         const page = await listApplicationSecrets(pool, applicationId, pageRequest(query));
         const isShown = maySeeSecrets(request.principal, organizationId, now());
         const tokens = await vault.open(page.rows.map(({ secretId }) => secretId));
         linkNext(request, reply, config.publicUrl, page);
-        return page.rows.flatMap(({ secretId, name, createdAt }) => {
-          const token = tokens.get(secretId);
+        return page.rows.flatMap((record) => {
+          const token = tokens.get(record.secretId);
           // Its sealed value was destroyed: it cannot be shown, and the routes that name secrets name them by token.
-          return token === undefined
-            ? []
-            : [
-                {
-                  secret_id: secretId,
-                  name,
-                  token: isShown ? token : null,
-                  created_at: createdAt.toISOString(),
-                  deleted_at: null,
-                },
-              ];
+          return token === undefined ? [] : [toSecret(record, isShown ? token : null)];
         });
       },
     );
@@ -102,9 +118,12 @@ export const applicationSecretRoutes =
         requireFreshPassword(request.principal, now());
         const { applicationId, organizationId } = application;
         const secret = await createSecret(deps, { applicationId, organizationId, name });
-        const { events } = await commands.application(request, applicationId, () => [secret.command], [secret.write]);
+        const { events } = await commands.applicationSecret(request, secret.command, [secret.write], (run) =>
+          requireApplication(queryableWithin(run), applicationId),
+        );
         const createdAt = String(events[0]?.data.createdAt);
-        const { secretId, token } = secret;
+        const { token } = secret;
+        const { secretId } = secret.command.data;
         return reply.code(201).send({ secret_id: secretId, name, token, created_at: createdAt, deleted_at: null });
       },
     );
@@ -116,20 +135,16 @@ export const applicationSecretRoutes =
         { params: SecretParams, body: SecretBody, response: { 200: Secret } },
       ),
       async (request) => {
-        const { token: named } = request.params;
         const { application_id: given, name = null } = request.body;
         const application = await applicationFor(pool, request, 'application_secret:edit', given);
         const { applicationId, organizationId } = application;
-        let secretId = '';
-        await commands.application(request, applicationId, (state) => {
-          secretId = secretIdOf(state, named);
-          return [{ type: 'RenameApplicationSecret', data: { applicationId, secretId, name } }];
-        });
-        const found = await findApplicationSecret(pool, applicationId, secretId);
-        if (!found) throw unknownSecret();
+        const found = await load(applicationId, request.params.token);
+        const { secretId } = found;
+        const data = { applicationId, organizationId, secretId, name };
+        await commands.applicationSecret(request, { type: 'RenameApplicationSecret', data });
         const isShown = maySeeSecrets(request.principal, organizationId, now());
         const token = isShown ? ((await vault.open([secretId])).get(secretId) ?? '') : null;
-        return { secret_id: secretId, name, token, created_at: found.createdAt.toISOString(), deleted_at: null };
+        return toSecret({ ...found, name }, token);
       },
     );
 
@@ -145,16 +160,12 @@ export const applicationSecretRoutes =
         { params: SecretParams, querystring: ApplicationQuery, response: { 204: NoContent } },
       ),
       async (request, reply) => {
-        const { token } = request.params;
-        const { applicationId } = await applicationFor(
-          pool,
-          request,
-          'application_secret:delete',
-          request.query.application_id,
-        );
-        await commands.application(request, applicationId, (state) => [
-          { type: 'DeleteApplicationSecret', data: { applicationId, secretId: secretIdOf(state, token) } },
-        ]);
+        const given = request.query.application_id;
+        const application = await applicationFor(pool, request, 'application_secret:delete', given);
+        const { applicationId, organizationId } = application;
+        const { secretId } = await load(applicationId, request.params.token);
+        const data = { applicationId, organizationId, secretId };
+        await commands.applicationSecret(request, { type: 'DeleteApplicationSecret', data });
         return reply.code(204).send(null);
       },
     );

@@ -103,9 +103,8 @@ export const applicationRoutes =
         const secret = await createSecret(deps, { applicationId, organizationId, name: 'Default' });
         await commands.application(
           request,
-          applicationId,
-          () => [{ type: 'CreateApplication', data: { applicationId, organizationId, name } }, secret.command],
-          [secret.write],
+          { type: 'CreateApplication', data: { applicationId, organizationId, name } },
+          secret,
           (run) => requireApplications(run, organizationId, limits.applications),
         );
         return reply.code(201).send(toApplication({ applicationId, organizationId, name }));
@@ -157,9 +156,7 @@ export const applicationRoutes =
         const found = await applicationFor(pool, request, 'application:edit', request.params.application_id);
         const { applicationId, organizationId } = found;
         if (given !== undefined && given !== organizationId) throw notFound('application', applicationId);
-        await commands.application(request, applicationId, () => [
-          { type: 'RenameApplication', data: { applicationId, name } },
-        ]);
+        await commands.application(request, { type: 'RenameApplication', data: { applicationId, name } });
         return toApplication({ applicationId, organizationId, name });
       },
     );

@@ -5,9 +5,9 @@ import type { Past } from '../../projections/as-of/past.ts';
 import {
   countConfigurationAsOf,
   findEventTypeAsOf,
+  listApplicationSecretsAsOf,
   listEventTypesAsOf,
 } from '../../projections/configuration/as-of.ts';
-import { foldApplicationSecrets } from '../../projections/configuration/fold.ts';
 import {
   findApplicationsAsOf,
   findOrganizationsAsOf,
@@ -32,7 +32,6 @@ import { trafficAsOf, trafficOfSubscriptions } from '../../projections/traffic/q
 import { readDelivery } from '../delivery/history.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvents } from '../event/view.ts';
-import { readHistories, WHOLE } from './histories.ts';
 import { countUpTo, type Reads, shownCounts } from './reads.ts';
 
 /** Rows that a filtered list of the past is counted to. */
@@ -100,12 +99,7 @@ export const createPastReads = (deps: ApiDeps, past: Past): Reads => {
       countPages((page) => listApplicationsOldestFirstAsOf(past, { ...filter, ...page }), upTo),
     findApplications: (ids) => findApplicationsAsOf(past, ids),
 
-    secrets: async (applicationId) => {
-      const streamId = `application:${applicationId}`;
-      const key = { streamId, partition: partitionOf(applicationId, partitions) };
-      const found = await readHistories({ streams }, [key], WHOLE);
-      return foldApplicationSecrets(found.get(streamId) ?? []).slice(0, PAGE_MAX);
-    },
+    secrets: async (applicationId) => (await listApplicationSecretsAsOf(past, applicationId, { limit: PAGE_MAX })).rows,
 
     eventTypes: (applicationId, page) => listEventTypesAsOf(past, applicationId, page),
     countEventTypes: async (applicationId, upTo) =>

@@ -46,7 +46,14 @@ export const historyRoutes =
     };
     const about = (
       id: string,
-      tag: 'Organizations' | 'Applications' | 'Subscriptions' | 'Deliveries' | 'Events' | 'Event types',
+      tag:
+        | 'Organizations'
+        | 'Applications'
+        | 'Application secrets'
+        | 'Subscriptions'
+        | 'Deliveries'
+        | 'Events'
+        | 'Event types',
       what: string,
     ) =>
       ({
@@ -80,7 +87,7 @@ export const historyRoutes =
 
     app.get(
       '/applications/:application_id/history',
-      operation(about('listApplicationHistory', 'Applications', 'an application and its secrets'), {
+      operation(about('listApplicationHistory', 'Applications', 'an application'), {
         params: z.object({ application_id: uuid() }),
         querystring: PageQuery,
         response,
@@ -93,6 +100,29 @@ export const historyRoutes =
           request,
           reply,
           { what: 'application', id, action: 'application:get', streamId, partition },
+          request.query,
+        );
+      },
+    );
+
+    app.get(
+      '/application_secrets/:secret_id/history',
+      operation(about('listApplicationSecretHistory', 'Application secrets', 'the secret of an application'), {
+        params: z.object({ secret_id: uuid() }),
+        querystring: PageQuery,
+        response,
+      }),
+      (request, reply) => {
+        const id = request.params.secret_id;
+        return answer(
+          request,
+          reply,
+          {
+            what: 'application secret',
+            id,
+            action: 'application_secret:list',
+            streamId: `application_secret:${id}`,
+          },
           request.query,
         );
       },

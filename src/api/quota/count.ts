@@ -37,6 +37,7 @@ export const requireEventTypes = async (run: RunQuery, applicationId: string, mo
     throw refuse('TooManyEventTypesPerApplication', `Application ${applicationId}`, most, 'active event type(s)');
 };
 
-const requireApplication = async (db: Queryable, applicationId: string): Promise<void> => {
+/** What is made in an application is refused once that was deleted. */
+export const requireApplication = async (db: Queryable, applicationId: string): Promise<void> => {
   if (!(await findApplication(db, applicationId))) throw notFound('application', applicationId);
 };

@@ -3,24 +3,11 @@ import { DomainError } from '../errors.ts';
 import { idTaken, notFound } from '../refusals.ts';
 import type { ApplicationCommand, ApplicationEvent } from './events.ts';
 
-export type ApplicationSecret = {
-  readonly name: string | null;
-  readonly tokenSha256: string;
-  readonly isDeleted: boolean;
-};
-
-type Active = {
-  readonly status: 'active';
-  readonly organizationId: string;
-  readonly name: string;
-  /** By secret id, the deleted ones too: their ids do not come back. */
-  readonly secrets: ReadonlyMap<string, ApplicationSecret>;
-};
+type Active = { readonly status: 'active'; readonly organizationId: string; readonly name: string };
 
 export type Application = { readonly status: 'unknown' } | Active | { readonly status: 'deleted' };
 
-const decide = (command: ApplicationCommand, state: Application): ApplicationEvent[] => {
-  const { type, data, metadata } = command;
+const decide = ({ type, data, metadata }: ApplicationCommand, state: Application): ApplicationEvent[] => {
   const { applicationId } = data;
   const at = metadata.now.toISOString();
   switch (type) {
@@ -40,40 +27,6 @@ const decide = (command: ApplicationCommand, state: Application): ApplicationEve
       const { organizationId } = requireActive(state, applicationId);
       return [{ type: 'ApplicationDeleted', data: { applicationId, organizationId, deletedAt: at } }];
     }
-    default:
-      return decideSecret(command, requireActive(state, applicationId));
-  }
-};
-
-type SecretCommand = Extract<ApplicationCommand, { type: `${string}Secret` }>;
-
-const decideSecret = (
-  { type, data, metadata }: SecretCommand,
-  { organizationId, secrets }: Active,
-): ApplicationEvent[] => {
-  const { applicationId, secretId } = data;
-  const secret = secrets.get(secretId);
-  const at = metadata.now.toISOString();
-  switch (type) {
-    case 'CreateApplicationSecret': {
-      const { name, tokenSha256 } = data;
-      if (secret === undefined) {
-        const created = { applicationId, organizationId, secretId, name, tokenSha256, createdAt: at };
-        return [{ type: 'ApplicationSecretCreated', data: created }];
-      }
-      if (!secret.isDeleted && secret.name === name && secret.tokenSha256 === tokenSha256) return [];
-      throw idTaken('application secret', secretId);
-    }
-    case 'RenameApplicationSecret': {
-      if (secret === undefined || secret.isDeleted) throw notFound('application secret', secretId);
-      if (secret.name === data.name) return [];
-      const renamed = { applicationId, organizationId, secretId, name: data.name, renamedAt: at };
-      return [{ type: 'ApplicationSecretRenamed', data: renamed }];
-    }
-    case 'DeleteApplicationSecret':
-      if (secret === undefined) throw notFound('application secret', secretId);
-      if (secret.isDeleted) return [];
-      return [{ type: 'ApplicationSecretDeleted', data: { applicationId, organizationId, secretId, deletedAt: at } }];
   }
 };
 
@@ -82,36 +35,16 @@ const evolve = (state: Application, event: ApplicationEvent): Application => {
   switch (event.type) {
     case 'ApplicationCreated': {
       const { organizationId, name } = event.data;
-      return { status: 'active', organizationId, name, secrets: new Map() };
+      return { status: 'active', organizationId, name };
     }
     case 'ApplicationRenamed':
       return state.status === 'active' ? { ...state, name: event.data.name } : state;
     case 'ApplicationDeleted':
       return { status: 'deleted' };
-    case 'ApplicationSecretCreated': {
-      const { secretId, name, tokenSha256 } = event.data;
-      return withSecret(state, secretId, () => ({ name, tokenSha256, isDeleted: false }));
-    }
-    case 'ApplicationSecretRenamed': {
-      const { secretId, name } = event.data;
-      return withSecret(state, secretId, (secret) => secret && { ...secret, name });
-    }
-    case 'ApplicationSecretDeleted':
-      return withSecret(state, event.data.secretId, (secret) => secret && { ...secret, isDeleted: true });
     default:
       event satisfies never;
       return state; // Written by a newer release during a rolling deploy.
   }
-};
-
-const withSecret = (
-  state: Application,
-  secretId: string,
-  change: (secret: ApplicationSecret | undefined) => ApplicationSecret | undefined,
-): Application => {
-  if (state.status !== 'active') return state;
-  const changed = change(state.secrets.get(secretId));
-  return changed === undefined ? state : { ...state, secrets: new Map(state.secrets).set(secretId, changed) };
 };
 
 const isSame = (state: Application, { organizationId, name }: { organizationId: string; name: string }): boolean =>

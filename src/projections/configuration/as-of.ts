@@ -3,19 +3,23 @@ import { cutArray, cutAt, endOf } from '../as-of/cut.ts';
 import { pageAsOf } from '../as-of/page.ts';
 import { type Past, readStreamsAsOf } from '../as-of/past.ts';
 import type { Page, PageRequest } from '../page.ts';
-import { foldApplication, foldEventType, foldSubscription } from './fold.ts';
+import { foldApplication, foldApplicationSecret, foldEventType, foldSubscription } from './fold.ts';
 import {
   APPLICATION_COLUMNS,
   type ApplicationRecord,
   type ApplicationRow,
+  type ApplicationSecretRecord,
   EVENT_TYPE_COLUMNS,
   type EventTypeRecord,
   type EventTypeRow,
+  SECRET_COLUMNS,
+  type SecretRow,
   SUBSCRIPTION_STATE_COLUMNS,
   type SubscriptionState,
   type SubscriptionStateRow,
   toApplication,
   toEventType,
+  toSecret,
   toSubscriptionState,
 } from './queries.ts';
 
@@ -112,6 +116,28 @@ export const listApplicationsAsOf = (
 /** Also one that was deleted since. */
 export const findApplicationAsOf = (past: Past, applicationId: string): Promise<ApplicationRecord | undefined> =>
   find(past, APPLICATIONS, FIND_APPLICATION, [applicationId]);
+
+const SECRETS: Table<SecretRow, ApplicationSecretRecord> = {
+  list: 'application_secrets',
+  kind: 'uuid',
+  keyOf: (row) => row.secret_id,
+  streamOf: (row) => `application_secret:${row.secret_id}`,
+  toFound: toSecret,
+  fold: foldApplicationSecret,
+};
+const LIST_SECRETS = `
+  SELECT ${SECRET_COLUMNS}, partition_no, ${IS_LATER('$2')} AS is_later FROM application_secret
+  WHERE application_id = $1 AND ($3::uuid IS NULL OR secret_id < $3) AND created_at < $5
+    AND (deleted_at IS NULL OR ${IS_LATER('$2')})
+  ORDER BY secret_id DESC
+  LIMIT $4`;
+
+/** The secrets that an application had at a cut, newest first. Throws InvalidCursor. */
+export const listApplicationSecretsAsOf = (
+  past: Past,
+  applicationId: string,
+  request: PageRequest,
+): Promise<Page<ApplicationSecretRecord>> => list(past, SECRETS, LIST_SECRETS, applicationId, request);
 
 const EVENT_TYPES: Table<EventTypeRow, EventTypeRecord> = {
   list: 'event_types',

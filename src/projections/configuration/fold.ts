@@ -1,4 +1,5 @@
 import type { ApplicationEvent } from '../../domain/application/events.ts';
+import type { ApplicationSecretEvent } from '../../domain/application-secret/events.ts';
 import type { EventTypeEvent } from '../../domain/event-type/events.ts';
 import type { OrganizationEvent } from '../../domain/organization/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
@@ -43,30 +44,27 @@ export const foldApplication = foldWith<ApplicationRecord, ApplicationEvent>((fo
     case 'ApplicationDeleted':
       return undefined;
     default:
-      return found; // About its secrets.
+      return found;
   }
 });
 
-/** The secrets of an application out of its stream, those that were deleted left out, newest first. */
-export const foldApplicationSecrets = (stream: readonly RecordedEvent[]): ApplicationSecretRecord[] => {
-  const found = new Map<string, ApplicationSecretRecord>();
-  for (const { type, data } of stream as unknown as readonly ApplicationEvent[])
-    if (type === 'ApplicationSecretCreated') {
-      const { secretId, applicationId, organizationId, name, createdAt } = data;
-      found.set(secretId, {
-        secretId,
-        applicationId,
-        organizationId,
-        name,
-        createdAt: new Date(createdAt),
-        deletedAt: null,
-      });
-    } else if (type === 'ApplicationSecretRenamed') {
-      const before = found.get(data.secretId);
-      if (before) found.set(data.secretId, { ...before, name: data.name });
-    } else if (type === 'ApplicationSecretDeleted') found.delete(data.secretId);
-  return [...found.values()].toSorted((a, b) => (a.secretId < b.secretId ? 1 : -1));
-};
+/** Undefined once it was deleted. */
+export const foldApplicationSecret = foldWith<ApplicationSecretRecord, ApplicationSecretEvent>(
+  (found, { type, data }) => {
+    switch (type) {
+      case 'ApplicationSecretCreated': {
+        const { secretId, applicationId, organizationId, name } = data;
+        return { secretId, applicationId, organizationId, name, createdAt: new Date(data.createdAt), deletedAt: null };
+      }
+      case 'ApplicationSecretRenamed':
+        return found && { ...found, name: data.name };
+      case 'ApplicationSecretDeleted':
+        return undefined;
+      default:
+        return found;
+    }
+  },
+);
 
 export const foldEventType = foldWith<EventTypeRecord, EventTypeEvent>((found, { type, data }) => {
   switch (type) {

@@ -1,4 +1,5 @@
 import type { ApplicationEvent } from '../../domain/application/events.ts';
+import type { ApplicationSecretEvent } from '../../domain/application-secret/events.ts';
 import type { EventTypeEvent } from '../../domain/event-type/events.ts';
 import type { OrganizationEvent } from '../../domain/organization/events.ts';
 import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
@@ -38,13 +39,7 @@ export const organizationProjection = inlineProjection<Extract<OrganizationEvent
   },
 );
 
-type ApplicationChange = Extract<
-  ApplicationEvent,
-  { type: 'ApplicationCreated' | 'ApplicationRenamed' | 'ApplicationDeleted' }
->;
-type SecretChange = Exclude<ApplicationEvent, ApplicationChange>;
-
-export const applicationProjection = inlineProjection<ApplicationChange>(
+export const applicationProjection = inlineProjection<ApplicationEvent>(
   'application',
   ['ApplicationCreated', 'ApplicationRenamed', 'ApplicationDeleted'],
   ({ type, data, partition, position }, table) => {
@@ -69,7 +64,7 @@ export const applicationProjection = inlineProjection<ApplicationChange>(
   },
 );
 
-export const applicationSecretProjection = inlineProjection<SecretChange>(
+export const applicationSecretProjection = inlineProjection<ApplicationSecretEvent>(
   'application_secret',
   ['ApplicationSecretCreated', 'ApplicationSecretRenamed', 'ApplicationSecretDeleted'],
   ({ type, data, partition, position }, table) => {

@@ -148,7 +148,7 @@ export const countApplications = async (db: Queryable, organizationId: string): 
   return rows[0]?.count ?? 0;
 };
 
-type SecretRow = {
+export type SecretRow = {
   secret_id: string;
   application_id: string;
   organization_id: string;
@@ -156,15 +156,17 @@ type SecretRow = {
   created_at: Date;
   deleted_at: Date | null;
 };
-const SECRET =
-  'SELECT secret_id, application_id, organization_id, name, created_at, deleted_at FROM application_secret';
-const FIND_SECRET = `${SECRET} WHERE deleted_at IS NULL AND application_id = $1 AND secret_id = $2`;
+export const SECRET_COLUMNS = 'secret_id, application_id, organization_id, name, created_at, deleted_at';
+const SECRET = `SELECT ${SECRET_COLUMNS} FROM application_secret`;
+const FIND_SECRET = `
+  ${SECRET}
+  WHERE deleted_at IS NULL AND application_id = $1 AND (secret_id = $2 OR token_sha256 = decode($3, 'hex'))`;
 const LIST_SECRETS = `
   ${SECRET} WHERE deleted_at IS NULL AND application_id = $1 AND ($2::uuid IS NULL OR secret_id < $2)
   ORDER BY secret_id DESC
   LIMIT $3`;
 const LIST_SECRETS_EVER = LIST_SECRETS.replace('deleted_at IS NULL AND ', '');
-const toSecret = (row: SecretRow): ApplicationSecretRecord => ({
+export const toSecret = (row: SecretRow): ApplicationSecretRecord => ({
   secretId: row.secret_id,
   applicationId: row.application_id,
   organizationId: row.organization_id,
@@ -173,11 +175,13 @@ const toSecret = (row: SecretRow): ApplicationSecretRecord => ({
   deletedAt: row.deleted_at,
 });
 
+/** By its id or by its token: both are random, so that none is taken for the other. */
 export const findApplicationSecret = (
   db: Queryable,
   applicationId: string,
-  secretId: string,
-): Promise<ApplicationSecretRecord | undefined> => first(db, FIND_SECRET, [applicationId, secretId], toSecret);
+  { secretId, tokenSha256 = '' }: { readonly secretId: string; readonly tokenSha256?: string },
+): Promise<ApplicationSecretRecord | undefined> =>
+  first(db, FIND_SECRET, [applicationId, secretId, tokenSha256], toSecret);
 
 export const listApplicationSecrets = (
   db: Queryable,

@@ -80,7 +80,7 @@ describe('the history of an object', () => {
     );
     const told = ({ history }: { history: { nodes: { summary: string }[] } }) =>
       history.nodes.map(({ summary }) => summary);
-    expect(told(found)).toEqual(['API secret “Default” created', 'Created as “Shop”']);
+    expect(told(found)).toEqual(['Created as “Shop”']);
     expect(told(found.organization)).toEqual(['Created as “Acme”']);
     expect(told(found.event)).toEqual(['Event order.paid ingested, matched 1 subscription']);
     expect(told(found.delivery)).toEqual(['Attempt 1 succeeded: 200', 'Attempt 1 scheduled']);

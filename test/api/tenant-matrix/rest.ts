@@ -122,6 +122,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
 
   listOrganizationHistory: plain('read'),
+  listApplicationSecretHistory: plain('guarded'),
   listApplicationHistory: plain('read'),
   listSubscriptionHistory: plain('read'),
   listDeliveryHistory: plain('read'),
@@ -196,6 +197,7 @@ const IN_PATH: Readonly<Record<string, (ids: Ids) => string>> = {
   invitation_id: ({ invitationId }) => invitationId,
   token_id: ({ serviceTokenId }) => serviceTokenId,
   token: ({ secretId }) => secretId,
+  secret_id: ({ secretId }) => secretId,
   session_id: ({ sessionId }) => sessionId,
   name: ({ eventType }) => eventType,
   version: () => '1',

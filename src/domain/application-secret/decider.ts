@@ -1,0 +1,53 @@
+import type { Decider } from '@event-driven-io/emmett';
+import { idTaken, notFound } from '../refusals.ts';
+import type { ApplicationSecretCommand, ApplicationSecretEvent } from './events.ts';
+
+export type ApplicationSecret =
+  | { readonly status: 'unknown' | 'deleted' }
+  | { readonly status: 'active'; readonly name: string | null; readonly tokenSha256: string };
+
+const decide = (
+  { type, data, metadata }: ApplicationSecretCommand,
+  state: ApplicationSecret,
+): ApplicationSecretEvent[] => {
+  const { secretId } = data;
+  const at = metadata.now.toISOString();
+  switch (type) {
+    case 'CreateApplicationSecret':
+      if (state.status === 'unknown') return [{ type: 'ApplicationSecretCreated', data: { ...data, createdAt: at } }];
+      // A client retrying after a timeout.
+      if (state.status === 'active' && state.name === data.name && state.tokenSha256 === data.tokenSha256) return [];
+      throw idTaken('application secret', secretId);
+    case 'RenameApplicationSecret':
+      if (state.status !== 'active') throw notFound('application secret', secretId);
+      if (state.name === data.name) return [];
+      return [{ type: 'ApplicationSecretRenamed', data: { ...data, renamedAt: at } }];
+    case 'DeleteApplicationSecret':
+      if (state.status === 'unknown') throw notFound('application secret', secretId);
+      if (state.status === 'deleted') return [];
+      return [{ type: 'ApplicationSecretDeleted', data: { ...data, deletedAt: at } }];
+  }
+};
+
+/** Total: what is recorded has happened, so folding it never throws and never refuses. */
+const evolve = (state: ApplicationSecret, event: ApplicationSecretEvent): ApplicationSecret => {
+  switch (event.type) {
+    case 'ApplicationSecretCreated': {
+      const { name, tokenSha256 } = event.data;
+      return { status: 'active', name, tokenSha256 };
+    }
+    case 'ApplicationSecretRenamed':
+      return state.status === 'active' ? { ...state, name: event.data.name } : state;
+    case 'ApplicationSecretDeleted':
+      return { status: 'deleted' };
+    default:
+      event satisfies never;
+      return state; // Written by a newer release during a rolling deploy.
+  }
+};
+
+export const applicationSecretDecider: Decider<ApplicationSecret, ApplicationSecretCommand, ApplicationSecretEvent> = {
+  decide,
+  evolve,
+  initialState: () => ({ status: 'unknown' }),
+};
