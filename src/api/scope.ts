@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import type { Action } from '../domain/access/actions.ts';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
 import { notFound } from '../domain/refusals.ts';
 import { partitionOf } from '../eventstore/partition.ts';
@@ -13,7 +14,7 @@ import {
   type SubscriptionRecord,
 } from '../projections/configuration/queries.ts';
 import type { Queryable } from '../projections/page.ts';
-import { type Action, authorize } from './auth/authorize.ts';
+import { authorize } from './auth/authorize.ts';
 import { actorOf, type Principal } from './auth/principal.ts';
 import { invalidField } from './problems.ts';
 

@@ -1,4 +1,5 @@
 import type { Biscuit, BlockBuilder as Builder } from '@biscuit-auth/biscuit-wasm';
+import { whyNoAction } from '../domain/access/actions.ts';
 import { prepareEd25519Key } from '../domain/signature/keys.ts';
 import { withCopy } from './copy.ts';
 import { openEnvelope, textOfToken, writeEnvelope } from './envelope.ts';
@@ -91,9 +92,10 @@ const statementsOf = (restrictions: Restrictions): Statement[] => {
     add(`check if ${fact}($value), {values}.contains($value);`, { values: { set: [...new Set(values)] } });
   };
   if (applicationId !== undefined) add('check if application_id({value});', { value: applicationId });
-  for (const action of actions ?? [])
-    if (!/^[a-z_]+:[a-z_]+$/.test(action))
-      throw refuse(`${action} is no action; they look like event:ingest. docs/tokens.md lists them.`);
+  for (const action of actions ?? []) {
+    const why = whyNoAction(action);
+    if (why !== undefined) throw refuse(why);
+  }
   addOneOf('actions', actions, 'action');
   addOneOf('subscriptions', subscriptionIds, 'subscription_id');
   addOneOf('event types', eventTypes, 'event_type_names');

@@ -98,6 +98,29 @@ describe('a restricted token', () => {
     expect((await service.get(`/service_token?organization_id=${owner.organizationId}`, token)).status).toBe(403);
   });
 
+  it('takes no action that there is not, and names the nearest', async () => {
+    const { token_id: tokenId, biscuit } = await create();
+    const wrong = { actions: ['event:get', 'event:injest'] };
+    const refused = await service.post(`/service_token/${tokenId}/attenuate`, wrong, owner.token);
+    expect(refused).toMatchObject({
+      status: 422,
+      json: {
+        id: 'Validation',
+        validation: {
+          'actions.1': [
+            { message: expect.stringContaining('"event:injest" is no action; the nearest is event:ingest') },
+          ],
+        },
+      },
+    });
+    const question = await service.post(
+      '/service_token/check',
+      { organization_id: owner.organizationId, biscuit, action: 'event:injest' },
+      owner.token,
+    );
+    expect(question).toMatchObject({ status: 422, json: { validation: { action: [{}] } } });
+  });
+
   it('does some actions, on some event types and labels', async () => {
     const token = await made({ actions: ['event:ingest'], event_types: ['order.paid'], labels: { region: 'eu' } });
     expect((await ingest(token, applicationId, { labels: { region: 'eu', x: 'y' } })).status).toBe(201);

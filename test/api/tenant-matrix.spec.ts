@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SDL } from '#src/api/graphql/sdl.ts';
 import { loadConfig } from '#src/config/load.ts';
+import { ACTIONS } from '#src/domain/access/actions.ts';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { createTokens } from '#src/tokens/tokens.ts';
 import { eventually } from '../support/eventually.ts';
@@ -357,6 +358,9 @@ describe('somebody else', () => {
   });
 });
 
+/** Refused without a word of actions: what is of people, and plans, which the master key alone opens. */
+const BY_NO_ACTION = /^This is for people|^Plans are defined with the master key/;
+
 describe('of the tenant itself', () => {
   it('a viewer changes nothing, and sees no credentials', async () => {
     const { token } = alpha.viewer;
@@ -391,6 +395,22 @@ describe('of the tenant itself', () => {
       );
     });
     expect(found).toEqual([]);
+  });
+
+  it('every operation asks for an action that there is, and every action is asked for', async () => {
+    const token = attenuate(alpha.serviceToken, { datalog: 'check if action("none")' });
+    // Of people, who sign in; and of a live subscription of GraphQL alone.
+    const asked = new Set<string>(['auth:logout', 'auth:change_password', 'domain_event:list']);
+    const found = await wrongs(ofKind('read', 'guarded', 'write', 'list', 'self', 'master'), async (described) => {
+      const answered = await ask(described, ofAlpha, token);
+      const detail = String(answered.json?.detail);
+      if (described.id === 'inspectToken' || BY_NO_ACTION.test(detail)) return undefined;
+      const [, action = ''] = /^This token cannot do (\S+):/.exec(detail) ?? [];
+      asked.add(action);
+      return unless(answered.status === 403 && ACTIONS.some((known) => known === action), answered);
+    });
+    expect(found).toEqual([]);
+    expect(ACTIONS.filter((action) => !asked.has(action))).toEqual([]);
   });
 
   it('the secret of an application opens no other', async () => {

@@ -70,7 +70,7 @@ describe('posthorn token attenuate', () => {
     [2, ['--expires', 'tomorrow'], /--expires takes an instant/],
     [2, ['-', '--action', 'a:b'], /No token is given/],
     [1, ['secret', '--action', 'a:b'], /not well-formed/],
-    [1, [service, '--action', 'ingest'], /ingest is no action/],
+    [1, [service, '--action', 'ingest'], /"ingest" is no action; the nearest is event:ingest/],
     [1, [service, '--check', 'action("a")'], /holds facts/],
     [1, [tokens.mintUserAccess(userClaims).token, '--action', 'a:b'], /sealed/],
   ])('ends with %i for %s', async (expected, words, text) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ACTIONS } from '#src/domain/access/actions.ts';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { LIMITS } from '#src/tokens/limits.ts';
 import type { TokenRequest } from '#src/tokens/vocabulary.ts';
@@ -66,6 +67,15 @@ describe('the checks of the page', () => {
     expect(isAllowed(token, allowed)).toBe(true);
     expect(isAllowed(token, refused)).toBe(false);
   });
+});
+
+it('names the actions that are', () => {
+  const [, table = ''] = /\| About \| Actions \|\n\| --- \| --- \|\n([\s\S]*?)\n\n/.exec(page) ?? [];
+  const told = table.split('\n').flatMap((row) => {
+    const [subject = '', ...verbs] = [...row.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+    return verbs.map((verb) => `${subject}${verb}`);
+  });
+  expect(told).toEqual(ACTIONS);
 });
 
 it('names the limits that are', () => {

@@ -81,7 +81,12 @@ describe('attenuating', () => {
   it.each<[string, Restrictions, RegExp]>([
     ['nothing', {}, /No restriction/],
     ['an empty list', { actions: [] }, /list of actions is empty/],
-    ['a word that is no action', { actions: ['ingest'] }, /ingest is no action/],
+    ['a word that is no action', { actions: ['ingest'] }, /"ingest" is no action/],
+    [
+      'a misspelt action',
+      { actions: ['event:get', 'evnt:injest'] },
+      /"evnt:injest" is no action; the nearest is event:ingest/,
+    ],
     ['no instant', { expiresAt: new Date('x') }, /not an instant/],
     ['what is not Datalog', { datalog: 'check when possible' }, /cannot be read/],
     ['a placeholder', { datalog: 'check if action({action})' }, /cannot be read/],

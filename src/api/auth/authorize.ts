@@ -1,22 +1,8 @@
+import type { Action } from '../../domain/access/actions.ts';
 import type { Role } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { Problem } from '../problems.ts';
 import { type Ask, actorOf, type Principal } from './principal.ts';
-
-/** What can be asked for, in Hook0's names: `<what>:<verb>`. */
-export type Action =
-  | `${'organization' | 'application' | 'event_type' | 'subscription'}:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
-  | `organization:${'invite' | 'revoke' | 'edit_role' | 'edit_quotas'}`
-  | 'member:list'
-  | `application_secret:${'list' | 'create' | 'edit' | 'delete'}`
-  | `service_token:${'list' | 'create' | 'get' | 'edit' | 'delete'}`
-  | `event:${'list' | 'get' | 'ingest' | 'replay' | 'erase'}`
-  | `delivery:${'list' | 'get' | 'retry' | 'replay' | 'cancel'}`
-  | `request_attempt:${'list' | 'get'}`
-  | `dead_letter:${'list' | 'replay'}`
-  | 'response:get'
-  | 'domain_event:list'
-  | `events_per_day:${'application' | 'organization'}`;
 
 /** What it is asked of. Only what is about no organization yet leaves the organization out. */
 export type Resource = {
@@ -56,8 +42,13 @@ const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organization
 /** Whoever runs the instance decides these, with the master key. */
 const OF_THE_INSTANCE = new Set<Action>(['organization:edit_quotas']);
 
-/** Only people found organizations. */
-const NOT_OF_SERVICES = new Set<Action>(['organization:create', ...OF_THE_INSTANCE]);
+/** Only people have sessions and passwords, and found organizations. */
+const NOT_OF_SERVICES = new Set<Action>([
+  'auth:logout',
+  'auth:change_password',
+  'organization:create',
+  ...OF_THE_INSTANCE,
+]);
 
 const OF_OWNERS = new Set<Action>(['organization:delete']);
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { Past } from '../../projections/as-of/past.ts';
 import { findSubscriptionDescriptionsAsOf } from '../../projections/configuration/as-of.ts';
@@ -8,7 +9,7 @@ import { findSubscriptionDescriptions } from '../../projections/configuration/qu
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { findKeptPayloads } from '../../worklist/payload.ts';
-import { type Action, authorize } from '../auth/authorize.ts';
+import { authorize } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readEvent } from '../event/view.ts';
 import { pastOf } from '../http/as-of.ts';

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { schemaNotFound } from '../../domain/event-type/decider.ts';
 import { parseEventTypeName } from '../../domain/event-type/name.ts';
 import { notFound } from '../../domain/refusals.ts';
@@ -10,7 +11,6 @@ import type { Past } from '../../projections/as-of/past.ts';
 import { findEventTypeAsOf } from '../../projections/configuration/as-of.ts';
 import { type EventTypeRecord, findEventType } from '../../projections/configuration/queries.ts';
 import { findEventTypeSchema, listEventTypeSchemas } from '../../projections/configuration/schemas.ts';
-import type { Action } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';

@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify';
+import type { Action } from '../../domain/access/actions.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { type Cut, resolveAsOf } from '../../projections/as-of/cut.ts';
-import { type Action, authorize, type Resource } from '../auth/authorize.ts';
+import { authorize, type Resource } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import { createPastReads } from './past-reads.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { HistoryEntry } from '../../history/describe.ts';
 import type { Change } from '../../history/diff.ts';
@@ -13,7 +14,7 @@ import type {
 import type { DeliveryRecord } from '../../projections/delivery/queries.ts';
 import type { EventRecord } from '../../projections/event/queries.ts';
 import type { Page } from '../../projections/page.ts';
-import type { Action, Resource } from '../auth/authorize.ts';
+import type { Resource } from '../auth/authorize.ts';
 import { text } from '../http/strings.ts';
 import { type PageArgs, pageOf } from './connection.ts';
 import { allow, type Context, type Moment, type Seen } from './context.ts';

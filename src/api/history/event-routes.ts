@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import type { EventEvent, IngestedEvent } from '../../domain/event/events.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
@@ -14,7 +15,6 @@ import {
   type RoutingVerdict,
   routingsOf,
 } from '../../history/routing.ts';
-import type { Action } from '../auth/authorize.ts';
 import { DELIVERY_STATUSES } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApplicationQuery, PageQuery } from '../http/inputs.ts';

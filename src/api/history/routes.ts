@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { parseEventTypeName } from '../../domain/event-type/name.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import { findOwner, listHistory } from '../../history/queries.ts';
-import { type Action, authorize } from '../auth/authorize.ts';
+import { authorize } from '../auth/authorize.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApplicationQuery, PageQuery } from '../http/inputs.ts';
 import { operation } from '../http/operation.ts';

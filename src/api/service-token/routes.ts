@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { ACTIONS, type Action, whyNoAction } from '../../domain/access/actions.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { findOrganization } from '../../projections/configuration/queries.ts';
@@ -8,7 +9,7 @@ import { findServiceToken, listServiceTokens, type ServiceTokenRecord } from '..
 import { attenuate } from '../../tokens/attenuate.ts';
 import { inspect } from '../../tokens/inspect.ts';
 import { TokenRefused } from '../../tokens/refused.ts';
-import { type Action, authorize, maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
+import { authorize, maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { instantQuery, PageQuery } from '../http/inputs.ts';
@@ -34,9 +35,12 @@ const ServiceToken = z.object({
   created_at: z.string(),
   last_used_at: z.string().nullable().describe('To the minute.'),
 });
+const ActionName = z.enum(ACTIONS, {
+  error: ({ input }) => (typeof input === 'string' ? whyNoAction(input) : 'must be the name of an action'),
+});
 const Restrictions = z.object({
   application_id: uuid().optional(),
-  actions: z.array(text(1, 60)).min(1).max(50).optional(),
+  actions: z.array(ActionName).min(1).max(ACTIONS.length).optional(),
   subscription_ids: z.array(uuid()).min(1).max(20).optional(),
   event_types: z.array(text(1, 200)).min(1).max(20).optional(),
   labels: entries('labels', 1).optional(),
@@ -54,7 +58,7 @@ const Inspected = z.object({
 });
 const Question = Owner.extend({
   biscuit: text(1, 4_096),
-  action: text(1, 60),
+  action: ActionName,
   application_id: uuid().optional(),
   subscription_id: uuid().optional(),
   event_types: z.array(text(1, 200)).max(20).optional(),
@@ -343,17 +347,13 @@ export const serviceTokenRoutes =
         authorize(request.principal, 'service_token:list', { organizationId });
         try {
           const principal = await authenticate(`Bearer ${body.biscuit}`);
-          authorize(
-            principal.kind === 'master' ? principal : { ...principal, refused: () => undefined },
-            body.action as Action,
-            {
-              organizationId,
-              applicationId: body.application_id,
-              subscriptionId: body.subscription_id,
-              eventTypes: body.event_types,
-              labels: body.labels,
-            },
-          );
+          authorize(principal.kind === 'master' ? principal : { ...principal, refused: () => undefined }, body.action, {
+            organizationId,
+            applicationId: body.application_id,
+            subscriptionId: body.subscription_id,
+            eventTypes: body.event_types,
+            labels: body.labels,
+          });
           return { is_allowed: true, why: null };
         } catch (error) {
           if (!(error instanceof Error)) throw error;
