@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Cleaned } from '../domain/retention/events.ts';
 import type { HandleCommand } from '../eventstore/command-handler.ts';
-import type { Cleaner } from './cleaner.ts';
+import { type Cleaner, note } from './cleaner.ts';
 import type { RetentionDaysOf } from './days.ts';
 import { findDue, readClock } from './due.ts';
 import { recordCleaned } from './record.ts';
@@ -53,7 +53,7 @@ export const applyRetention = async (deps: RetentionDeps): Promise<RetentionAppl
 };
 
 const clean = async (
-  { pool, retentionDaysOf, cleaners, signal }: RetentionDeps,
+  { pool, handle, retentionDaysOf, cleaners, signal }: RetentionDeps,
   postponed: DayTable[],
 ): Promise<void> => {
   const pause = (ms = PAUSE_MS): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined);
@@ -65,7 +65,11 @@ const clean = async (
   }
   for (const share of shares) while (!signal.aborted && (await deleteSome(pool, share, share.kept)) > 0) await pause();
   for (const cleaner of cleaners)
-    for (let turn = 0; turn < TURNS_MAX && !signal.aborted && (await takeTurn(pool, cleaner)) > 0; turn += 1)
+    for (
+      let turn = 0;
+      turn < TURNS_MAX && !signal.aborted && (await takeTurn({ pool, handle, signal }, cleaner)) > 0;
+      turn += 1
+    )
       await pause();
 };
 
@@ -88,19 +92,21 @@ const dropDay = async (
   }
 };
 
-const NOTE = 'INSERT INTO retention_cleaned (kind, rows, bytes) VALUES ($1, $2, 0)';
-
-/** Deletes some rows and notes them, as one; tells how many they were. */
-const takeTurn = async (pool: Pool, cleaner: Cleaner): Promise<number> => {
+/** Deletes some rows, or appends what does, and notes it, as one; tells how much it was. */
+const takeTurn = async (
+  { pool, handle, signal }: Pick<RetentionDeps, 'pool' | 'handle' | 'signal'>,
+  cleaner: Cleaner,
+): Promise<number> => {
   const { now } = await readClock(pool);
+  if ('append' in cleaner) return cleaner.append({ pool, handle, signal }, now);
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
-    const counts = Object.entries(await cleaner.apply(client, now)).filter(([, count]) => count > 0);
-    for (const [kind, count] of counts) await client.query(NOTE, [kind, count]);
+    const counts = await cleaner.apply(client, now);
+    await note((sql, values) => client.query(sql, values), counts);
     await client.query('COMMIT');
     client.release();
-    return counts.reduce((sum, [, count]) => sum + count, 0);
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
   } catch (error) {
     client.release(true); // Which rolls back.
     throw error;

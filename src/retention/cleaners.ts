@@ -1,6 +1,7 @@
 import type { Cleaner } from './cleaner.ts';
 import { deletedApplicationSecrets } from './deleted-applications.ts';
-import { endedSessions, expiredMailTokens, pastUsage, unverifiedUsers } from './people.ts';
+import { endedSessions, expiredMailTokens, pastUsage } from './people.ts';
+import { unverifiedUsers } from './unverified-users.ts';
 
 /** All that is cleaned besides payloads and answers. */
 export const cleaners: readonly Cleaner[] = [

@@ -6,9 +6,6 @@ const ROWS_MAX = 5_000;
 const DAY_MS = 86_400_000;
 /** Sessions and tokens of mails are kept for a while after their end, for whoever asks what happened. */
 const OVER_DAYS = 7;
-/** An account whose address nobody has verified by then is most likely a slip, or somebody else's address. */
-const UNVERIFIED_DAYS = 7;
-
 const before = (now: Date, days: number): Date => new Date(now.getTime() - days * DAY_MS);
 
 /** A table whose rows are over before an instant. `condition` speaks of `$1`. */
@@ -45,17 +42,6 @@ export const expiredMailTokens = cleaner('expired_mail_tokens', {
   key: 'token_id',
   condition: 'expires_at < $1',
   days: OVER_DAYS,
-});
-
-/**
- * With them go their sessions and tokens; the log keeps an id that means nobody. The organization that came with the registration
- * stays, empty: it may have been given applications with the master key.
- */
-export const unverifiedUsers = cleaner('unverified_users', {
-  table: 'user_account',
-  key: 'user_id',
-  condition: 'verified_at IS NULL AND created_at < $1',
-  days: UNVERIFIED_DAYS,
 });
 
 /** What days that are over have used of their quotas; today's and yesterday's are asked for. */

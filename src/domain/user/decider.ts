@@ -13,7 +13,10 @@ const decide = ({ type, data, metadata }: UserCommand, { status }: User): UserEv
   }
   if (status === 'unknown') throw notFound('user', userId);
   if (type === 'EraseUser')
-    return status === 'erased' ? [] : [{ type: 'UserErased', data: { userId, reason: data.reason, erasedAt: at } }];
+    // Whoever verified the address a moment before stays.
+    return status === 'erased' || (status === 'verified' && data.reason === 'unverified')
+      ? []
+      : [{ type: 'UserErased', data: { userId, reason: data.reason, erasedAt: at } }];
   if (status === 'erased') throw notFound('user', userId);
   switch (type) {
     case 'VerifyUserEmail':

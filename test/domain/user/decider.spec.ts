@@ -12,6 +12,7 @@ const register: UserCommand = { type: 'RegisterUser', data: { userId }, metadata
 const verify: UserCommand = { type: 'VerifyUserEmail', data: { userId }, metadata };
 const change: UserCommand = { type: 'ChangeUserPassword', data: { userId, by: 'mail' }, metadata };
 const erase: UserCommand = { type: 'EraseUser', data: { userId, reason: 'request' }, metadata };
+const forget: UserCommand = { type: 'EraseUser', data: { userId, reason: 'unverified' }, metadata };
 const registered: UserEvent = { type: 'UserRegistered', data: { userId, registeredAt: at } };
 const verified: UserEvent = { type: 'UserEmailVerified', data: { userId, verifiedAt: at } };
 const changed: UserEvent = { type: 'UserPasswordChanged', data: { userId, by: 'mail', changedAt: at } };
@@ -35,5 +36,11 @@ describe('a user', () => {
     given(registered, verified).when(erase).then(erased);
     given(registered, erased).when(erase).then();
     given(registered, erased).when(change).thenThrows('NotFound');
+  });
+  it('is erased without a verified address, and stays with one', () => {
+    given(registered)
+      .when(forget)
+      .then({ ...erased, data: { ...erased.data, reason: 'unverified' } } as UserEvent);
+    given(registered, verified).when(forget).then();
   });
 });
