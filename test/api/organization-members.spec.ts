@@ -113,6 +113,31 @@ describe('members', () => {
     expect(json.map((entry: { summary: string }) => entry.summary)).toContain(`User ${gone.userId} left`);
   });
 
+  it('leave no organization when one of them would have no owner left, and are told of all of these', async () => {
+    const torn = await service.person('Torn');
+    await invite(torn.email, 'viewer');
+    const second = await service.post('/organizations', { name: 'Second of Torn' }, torn.token);
+    const refused = await service.delete('/auth/account', torn.token);
+    expect([refused.status, refused.json.id]).toEqual([409, 'OrganizationNeedsAnOwner']);
+    expect(refused.json.detail).toMatch(/"Second of Torn" \(/);
+    expect(refused.json.detail).toContain(`(${torn.organizationId})`);
+    expect(refused.json.detail).not.toContain(owner.organizationId);
+    expect(await roles()).toMatchObject({ [torn.email]: 'viewer' });
+    for (const id of [torn.organizationId, second.json.organization_id])
+      expect((await service.get(`/organizations/${id}`, torn.token)).status).toBe(200);
+  });
+
+  it('cannot leave an organization without an owner by going together', async () => {
+    const [one, two] = [await service.person('One'), await service.person('Two')];
+    const { json } = await service.post('/organizations', { name: 'Of both' }, one.token);
+    const path = `/organizations/${json.organization_id}`;
+    await service.post(`${path}/invite`, { email: two.email, role: 'owner' }, one.token);
+    for (const { organizationId, token } of [one, two]) await service.delete(`/organizations/${organizationId}`, token);
+    const gone = await Promise.all([one, two].map(({ token }) => service.delete('/auth/account', token)));
+    expect(gone.map(({ status }) => status).sort()).toEqual([204, 409]);
+    expect((await service.get(`${path}/members`)).json).toMatchObject([{ role: 'owner' }]);
+  });
+
   it('see what was refused to them in the log', async () => {
     const mallory = await service.person('Mallory');
     await invite(mallory.email, 'viewer');

@@ -6,6 +6,7 @@ import { organizationDecider } from '../../domain/organization/decider.ts';
 import type { OrganizationCommand } from '../../domain/organization/events.ts';
 import { userDecider } from '../../domain/user/decider.ts';
 import type { UserCommand } from '../../domain/user/events.ts';
+import { GuardUndone } from '../../eventstore/flush.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { Append, RunQuery } from '../../eventstore/types.ts';
 import { type Account, addAccount, eraseAccount, markVerified, setPasswordHash } from '../../identity/accounts.ts';
@@ -15,11 +16,16 @@ import { endSessionsOf } from '../../identity/sessions.ts';
 import { addMail } from '../../mail/outbox.ts';
 import type { MailContent } from '../../mail/templates.ts';
 import { CONFIGURATION_TYPES, projectConfiguration } from '../../projections/configuration/projections.ts';
-import { invitationsFor } from '../../projections/identity/queries.ts';
+import { invitationsFor, rolesOf } from '../../projections/identity/queries.ts';
+import { queryableWithin } from '../../projections/page.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problems.ts';
+import { leaveAll } from './leave.ts';
 
-type Deps = Pick<ApiDeps, 'handle' | 'log' | 'instancePool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'>;
+type Deps = Pick<
+  ApiDeps,
+  'handle' | 'log' | 'reader' | 'instancePool' | 'partitions' | 'now' | 'mailHint' | 'limitsOf'
+>;
 
 /** The organization that comes with an account. Not named after the person: the log could not forget that name. */
 const PERSONAL = 'Personal organization';
@@ -27,7 +33,16 @@ const PERSONAL = 'Personal organization';
 const TEMPLATES = { email_verification: 'verify_email', password_reset: 'reset_password' } as const;
 
 /** What changes accounts. Personal data and credentials are written beside the log, in the same transaction. */
-export const createAccountCommands = ({ handle, log, instancePool, partitions, now, mailHint, limitsOf }: Deps) => {
+export const createAccountCommands = ({
+  handle,
+  log,
+  reader,
+  instancePool,
+  partitions,
+  now,
+  mailHint,
+  limitsOf,
+}: Deps) => {
   const by = (request: FastifyRequest, userId: string): DomainEventMetadata => ({
     actor: `user:${userId}`,
     causationId: String(request.id),
@@ -173,9 +188,28 @@ export const createAccountCommands = ({ handle, log, instancePool, partitions, n
         changePassword(run, account, passwordHash, at),
       ),
 
-    /** Everything personal is gone afterwards; memberships are ended one by one before. */
-    erase: (request: FastifyRequest, userId: string): Promise<boolean> =>
-      user(request, 'EraseUser', { userId, reason: 'request' }, (run) => eraseAccount(run, userId)),
+    /**
+     * Everything personal is gone afterwards, and so is every membership, in the same append. Throws OrganizationNeedsAnOwner, and has
+     * changed nothing then.
+     */
+    erase: async (request: FastifyRequest, userId: string): Promise<void> => {
+      const at = now();
+      await handle(
+        userDecider,
+        { streamId: `user:${userId}`, partition: partitionOf(userId, partitions) },
+        { type: 'EraseUser', data: { userId, reason: 'request' }, metadata: { now: at } },
+        by(request, userId),
+        async () => ({
+          others: await leaveAll({ instancePool, reader, partitions }, userId, at),
+          project: async (events, run) => {
+            await projectConfiguration(events, run);
+            // A membership that began since they were read: all begins anew.
+            if ((await rolesOf(queryableWithin(run), userId)).size > 0) throw new GuardUndone(userId);
+            await eraseAccount(run, userId);
+          },
+        }),
+      );
+    },
 
     /** Lets a person into the organizations that the verified address was invited to. */
     acceptInvitations: async (request: FastifyRequest, account: Account): Promise<void> => {

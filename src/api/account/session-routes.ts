@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { DomainError } from '../../domain/errors.ts';
 import { ROLES } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { type Account, findAccount } from '../../identity/accounts.ts';
@@ -10,7 +9,6 @@ import { confirmSession, endSession, listLiveSessions } from '../../identity/ses
 import { findOrganizations } from '../../projections/configuration/lists.ts';
 import { requireFreshPassword } from '../auth/authorize.ts';
 import type { UserPrincipal } from '../auth/principal.ts';
-import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { text, uuid } from '../http/strings.ts';
@@ -54,7 +52,6 @@ export const sessionRoutes =
   async (app) => {
     const { pool, instancePool, config, passwords, authenticate, now } = deps;
     const account = createAccountCommands(deps);
-    const commands = createCommands(deps);
     const limits = createGuessLimits(deps);
 
     const load = async (userId: string): Promise<Account> => {
@@ -203,7 +200,7 @@ export const sessionRoutes =
           tag: 'Accounts',
           summary: 'Erase the own account',
           description:
-            'Name, mail address, password and sessions are destroyed; the log keeps an id that means nobody. The last owner of an organization cannot go.',
+            'Name, mail address, password and sessions are destroyed; the log keeps an id that means nobody. The last owner of an organization cannot go: the refusal names all of them, and nothing was changed.',
           problems: ['OrganizationNeedsAnOwner', 'ReauthenticationNeeded'],
         },
         { response: { 204: NoContent } },
@@ -212,18 +209,9 @@ export const sessionRoutes =
         const principal = userOf(request);
         requireFreshPassword(principal, now());
         const { userId } = principal;
-        for (const [organizationId] of principal.roles)
-          await commands
-            .members(request, { type: 'RemoveMember', data: { organizationId, userId, reason: 'left' } })
-            .catch(unlessGone);
         await account.erase(request, userId);
         clearSessionCookie(reply, config.publicUrl);
         return reply.code(204).send(null);
       },
     );
   };
-
-/** Removed by somebody else meanwhile: as it should be. */
-const unlessGone = (error: unknown): void => {
-  if (!(error instanceof DomainError && error.id === 'NotFound')) throw error;
-};
