@@ -115,6 +115,71 @@ describe('as_of', () => {
     });
   });
 
+  it('shows organizations, members and secrets as they were', async () => {
+    const owner = await service.post('/organizations', { name: 'First name' });
+    const id = String(owner.json.organization_id);
+    const made = await service.post('/applications', { organization_id: id, name: 'Shop' });
+    const applicationId = String(made.json.application_id);
+    const of = `application_id=${applicationId}`;
+    await service.post('/event_types', { application_id: applicationId, name: 'order.paid' });
+    const then = await mark();
+    await service.put(`/organizations/${id}`, { name: 'Second name' });
+    const [secret] = (await service.get(`/application_secrets?${of}`)).json;
+    await service.post('/application_secrets', { application_id: applicationId, name: 'Later' });
+    await service.delete(`/application_secrets/${secret.secret_id}?${of}`);
+    await service.post('/event', {
+      application_id: applicationId,
+      event_type: 'order.paid',
+      payload: '{}',
+      labels: {},
+    });
+    const full = await mark();
+    await service.delete(`/applications/${applicationId}`);
+    await service.delete(`/organizations/${id}`);
+
+    const listed = async (asOf: string) =>
+      (await service.get(`/organizations?as_of=${asOf}`)).json.find(
+        (found: { organization_id: string }) => found.organization_id === id,
+      );
+    expect(await listed(before)).toBeUndefined();
+    expect(await listed(then)).toMatchObject({ name: 'First name', role: 'master' });
+    expect(await listed(full)).toMatchObject({ name: 'Second name' });
+    expect((await service.get(`/organizations/${id}`)).status).toBe(404);
+    expect((await service.get(`/organizations/${id}?as_of=${before}`)).status).toBe(404);
+    expect((await service.get(`/organizations/${id}?as_of=${then}`)).json).toMatchObject({
+      name: 'First name',
+      consumption: { members: 0, applications: 1, events_per_day: 0 },
+      onboarding_steps: { application: 'Done', event_type: 'Done', subscription: 'ToDo', event: 'ToDo' },
+    });
+    expect((await service.get(`/organizations/${id}?as_of=${full}`)).json).toMatchObject({
+      name: 'Second name',
+      consumption: { applications: 1, events_per_day: 1 },
+      onboarding_steps: { event: 'Done' },
+    });
+    const secrets = async (asOf: string) =>
+      (await service.get(`/application_secrets?${of}&as_of=${asOf}`)).json.map(
+        ({ name, token }: { name: string; token: string | null }) => [name, token],
+      );
+    expect(await secrets(then)).toEqual([['Default', null]]);
+    expect(await secrets(full)).toEqual([['Later', null]]);
+    const byDay = async (asOf: string, whose: string) =>
+      (await service.get(`/events_per_day/${whose}&as_of=${asOf}`)).json.map(
+        ({ amount }: { amount: number }) => amount,
+      );
+    for (const whose of [`application?${of}`, `organization?organization_id=${id}`]) {
+      expect(await byDay(then, whose), whose).toEqual([]);
+      expect(await byDay(full, whose), whose).toEqual([1]);
+    }
+  });
+
+  it('shows what was answered, once it had been', async () => {
+    const [attempt] = (await get('/request_attempts', during)).json;
+    const path = `/responses/${attempt.response_id}`;
+    expect((await get(path, during)).json).toEqual((await get(path)).json);
+    expect((await get(path, during)).json).toMatchObject({ http_code: 410 });
+    expect((await get(path, before)).status).toBe(404);
+  });
+
   it('shows no secret of the past', async () => {
     const { json } = await get(`/subscriptions/${subscriptionId}`, before);
     expect(json).toMatchObject({ secret: '', signing_secret: '', target: { headers: { 'x-key': '' } } });
@@ -145,7 +210,7 @@ describe('as_of', () => {
     for (const refused of [
       await service.post(`/deliveries/${deliveryId}/replay?${asOf}`),
       await service.delete(`/subscriptions/${subscriptionId}?${asOf}`),
-      await service.get(`/organizations?${asOf}`),
+      await service.get(`/service_token?organization_id=${tenant.organizationId}&${asOf}`),
     ])
       expect(refused).toMatchObject({ status: 400, json: { id: 'InvalidAsOf' } });
     expect((await get(`/subscriptions/${subscriptionId}`)).status).toBe(200);

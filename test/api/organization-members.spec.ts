@@ -98,6 +98,33 @@ describe('members', () => {
     await service.delete(`/applications/${json.application_id}`, owner.token);
   });
 
+  it('are told as of a moment, under the names of now, of those who left the ids alone', async () => {
+    const { organizationId, token } = await service.person('Past');
+    const [one, two] = [await service.person('Onetime'), await service.person('Twotime')];
+    const path = `/organizations/${organizationId}`;
+    await service.post(`${path}/invite`, { email: one.email, role: 'editor' }, token);
+    await service.post(`${path}/invite`, { email: 'nobody-yet@example.com', role: 'viewer' }, token);
+    const [added] = (await service.get(`${path}/history`, token)).json;
+    await service.put(`${path}/invite`, { user_id: one.userId, role: 'viewer' }, token);
+    await service.post(`${path}/invite`, { email: two.email, role: 'owner' }, token);
+    await service.call(`${path}/invite`, { method: 'DELETE', body: { user_id: one.userId }, token });
+
+    const then = await service.get(`${path}/members?as_of=${added.position}`, token);
+    expect(then.json).toMatchObject([
+      { role: 'owner', first_name: 'Past' },
+      { user_id: one.userId, role: 'editor', email: '', first_name: '', since: expect.any(String) },
+    ]);
+    const first = await service.get(`${path}/members?limit=1&as_of=${added.position}`, token);
+    const link = /<[^>]*\/api\/v1([^>]*)>; rel="next"/.exec(String(first.headers.link))?.[1] ?? '';
+    expect((await service.get(link, token)).json).toMatchObject([{ user_id: one.userId }]);
+    expect((await service.get(`${path}?as_of=${added.position}`, token)).json).toMatchObject({
+      users: [{ role: 'owner' }, { user_id: one.userId, role: 'editor' }],
+      consumption: { members: 3 },
+    });
+    expect((await service.get(`${path}/members`, token)).json).toHaveLength(2);
+    expect((await service.get(`${path}/members?as_of=${added.position}`, one.token)).status).toBe(404);
+  });
+
   it('leave with everything personal when they erase their account; the log still verifies', async () => {
     const gone = await service.person('Gone');
     await invite(gone.email, 'viewer');

@@ -5,28 +5,33 @@ import { DomainError } from '../../domain/errors.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { ROLES, type Role } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
 import type { RunQuery } from '../../eventstore/types.ts';
 import { findAccountByEmail, findPeople } from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMail } from '../../mail/outbox.ts';
+import { findOrganizationsAsOf } from '../../projections/configuration/lists-as-of.ts';
 import { findOrganization } from '../../projections/configuration/queries.ts';
+import { membersAsOf, pageOfMembersAsOf } from '../../projections/identity/as-of.ts';
 import { findMemberRole, listInvitations, listMembers } from '../../projections/identity/queries.ts';
 import { email } from '../account/routes.ts';
 import { authorize } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
-import { PageQuery } from '../http/inputs.ts';
+import { pastOf } from '../http/as-of.ts';
+import { AsOfQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { text, uuid } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
 
+const MembersQuery = PageQuery.extend(AsOfQuery.shape);
 const OrganizationParams = z.object({ organization_id: uuid() });
 const RoleName = text(1, 50).describe('owner, editor or viewer.');
 const Done = z.object({});
 export const Member = z.object({
   user_id: z.string(),
-  email: z.string().describe('Empty when the person was erased.'),
+  email: z.string().describe('Empty when the person was erased, or, with `as_of`, has left.'),
   first_name: z.string(),
   last_name: z.string(),
   role: z.enum(ROLES),
@@ -61,7 +66,7 @@ const requireRank = (
 export const memberRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, instancePool, config, now, limitsOf, mailHint } = deps;
+    const { pool, instancePool, config, now, partitions, limitsOf, mailHint } = deps;
     const commands = createCommands(deps);
 
     const nameOf = async (organizationId: string): Promise<string> => {
@@ -70,17 +75,35 @@ export const memberRoutes =
       return found.name;
     };
 
+    const membersOf = async (organizationId: string, query: z.output<typeof MembersQuery>) => {
+      const past = await pastOf(deps, query);
+      if (!past) {
+        await nameOf(organizationId);
+        return listMembers(pool, organizationId, pageRequest(query));
+      }
+      const then = await findOrganizationsAsOf(past, [organizationId]);
+      if (!then.has(organizationId)) throw notFound('organization', organizationId);
+      const members = await membersAsOf(past, { organizationId, partition: partitionOf(organizationId, partitions) });
+      return pageOfMembersAsOf(past, members, pageRequest(query));
+    };
+
     app.get(
       '/organizations/:organization_id/members',
       operation(
-        { id: 'listMembers', tag: 'Organizations', summary: 'List the members', problems: ['InvalidCursor'] },
-        { params: OrganizationParams, querystring: PageQuery, response: { 200: z.array(Member) } },
+        {
+          id: 'listMembers',
+          tag: 'Organizations',
+          summary: 'List the members',
+          description:
+            'With `as_of`, who belonged to it then, and as what; names and mail addresses are those of now, and empty for who has left.',
+          problems: ['InvalidAsOf', 'InvalidCursor'],
+        },
+        { params: OrganizationParams, querystring: MembersQuery, response: { 200: z.array(Member) } },
       ),
       async (request, reply) => {
         const organizationId = request.params.organization_id;
         authorize(request.principal, 'member:list', { organizationId });
-        await nameOf(organizationId);
-        const page = await listMembers(pool, organizationId, pageRequest(request.query));
+        const page = await membersOf(organizationId, request.query);
         linkNext(request, reply, config.publicUrl, page);
         const accounts = await findPeople(
           pool,

@@ -157,15 +157,24 @@ export const requestAttemptRoutes =
           id: 'getResponse',
           tag: 'Request attempts',
           summary: 'Read what a receiver answered',
-          description: 'At most 64 KiB of the body are kept, and for a time only: then `headers` and `body` are null.',
-          problems: ['StoredBodyChanged'],
+          description:
+            'At most 64 KiB of the body are kept, and for a time only: then `headers` and `body` are null. With `as_of`, too: what was erased or dropped since is gone from the past as well.',
+          problems: ['InvalidAsOf', 'ReadModelBehind', 'StoredBodyChanged'],
         },
-        { params: ResponseParams, querystring: ApplicationQuery, response: { 200: Response } },
+        {
+          params: ResponseParams,
+          querystring: ApplicationQuery.extend(AsOfQuery.shape),
+          response: { 200: Response },
+        },
       ),
       async (request) => {
         const { params, query } = request;
-        const { applicationId } = await applicationFor(pool, request, 'response:get', query.application_id);
-        const attempt = await findRequestAttempt(pool, applicationId, params.response_id);
+        const past = await pastOf(deps, query);
+        const given = query.application_id;
+        const { applicationId } = await applicationFor(pool, request, 'response:get', given, past);
+        const attempt = await (past
+          ? findRequestAttemptAsOf(past, applicationId, params.response_id)
+          : findRequestAttempt(pool, applicationId, params.response_id));
         if (!attempt || !wasSent(attempt)) throw notFound('response', params.response_id);
         return responseOf(attempt);
       },

@@ -3,7 +3,7 @@ import { cutArray, cutAt, endOf } from '../as-of/cut.ts';
 import { pageAsOf } from '../as-of/page.ts';
 import { type Past, readStreamsAsOf } from '../as-of/past.ts';
 import type { Page, PageRequest } from '../page.ts';
-import { foldApplication, foldApplicationSecret, foldEventType, foldSubscription } from './fold.ts';
+import { foldApplication, foldApplicationSecret, foldEventType, foldOrganization, foldSubscription } from './fold.ts';
 import {
   APPLICATION_COLUMNS,
   type ApplicationRecord,
@@ -12,6 +12,8 @@ import {
   EVENT_TYPE_COLUMNS,
   type EventTypeRecord,
   type EventTypeRow,
+  type OrganizationRecord,
+  type OrganizationRow,
   SECRET_COLUMNS,
   type SecretRow,
   SUBSCRIPTION_STATE_COLUMNS,
@@ -19,6 +21,7 @@ import {
   type SubscriptionStateRow,
   toApplication,
   toEventType,
+  toOrganization,
   toSecret,
   toSubscriptionState,
 } from './queries.ts';
@@ -59,7 +62,7 @@ const list = <Own extends object, Found>(
   past: Past,
   table: Table<Own, Found>,
   sql: string,
-  owner: string,
+  owner: unknown,
   request: PageRequest,
 ): Promise<Page<Found>> =>
   pageAsOf<Row<Own>, string, Found>({
@@ -87,6 +90,30 @@ const find = async <Own extends object, Found>(
 };
 
 export const IS_LATER = (cut: string): string => `position > ${cutAt(cut)}`;
+
+export const ORGANIZATION_COLUMNS = 'organization_id, name, created_at';
+export const ORGANIZATIONS: Table<OrganizationRow, OrganizationRecord> = {
+  list: 'organizations',
+  kind: 'uuid',
+  keyOf: (row) => row.organization_id,
+  streamOf: (row) => `organization:${row.organization_id}`,
+  toFound: toOrganization,
+  fold: foldOrganization,
+};
+const LIST_ORGANIZATIONS = `
+  SELECT ${ORGANIZATION_COLUMNS}, partition_no, ${IS_LATER('$2')} AS is_later FROM organization
+  WHERE ($1::uuid[] IS NULL OR organization_id = ANY($1)) AND ($3::uuid IS NULL OR organization_id < $3)
+    AND created_at < $5 AND (deleted_at IS NULL OR ${IS_LATER('$2')})
+  ORDER BY organization_id DESC
+  LIMIT $4`;
+
+/** Of the organizations named, or of all with `all`, those that there were at a cut, newest first. Throws InvalidCursor. */
+export const listOrganizationsAsOf = (
+  past: Past,
+  organizationIds: readonly string[] | 'all',
+  request: PageRequest,
+): Promise<Page<OrganizationRecord>> =>
+  list(past, ORGANIZATIONS, LIST_ORGANIZATIONS, organizationIds === 'all' ? null : organizationIds, request);
 
 export const APPLICATIONS: Table<ApplicationRow, ApplicationRecord> = {
   list: 'applications',

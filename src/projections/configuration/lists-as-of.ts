@@ -2,8 +2,17 @@ import { cutArray, endOf } from '../as-of/cut.ts';
 import { pageAsOf } from '../as-of/page.ts';
 import type { Past } from '../as-of/past.ts';
 import { orNull, type Page, type PageRequest } from '../page.ts';
-import { APPLICATIONS, IS_LATER, LIVE_SUBSCRIPTIONS, type Row, SUBSCRIPTIONS, settle, type Table } from './as-of.ts';
-import { foldOrganization } from './fold.ts';
+import {
+  APPLICATIONS,
+  IS_LATER,
+  LIVE_SUBSCRIPTIONS,
+  ORGANIZATION_COLUMNS,
+  ORGANIZATIONS,
+  type Row,
+  SUBSCRIPTIONS,
+  settle,
+  type Table,
+} from './as-of.ts';
 import {
   type ApplicationFilter,
   type OrganizationSelection,
@@ -14,23 +23,12 @@ import {
   APPLICATION_COLUMNS,
   type ApplicationRecord,
   type OrganizationRecord,
-  type OrganizationRow,
   SUBSCRIPTION_STATE_COLUMNS,
   type SubscriptionState,
   type SubscriptionStateRow,
-  toOrganization,
 } from './queries.ts';
 
 /** The configuration as it was at a cut, as `lists.ts` has that of the present: oldest first, and by many ids at once. */
-
-const ORGANIZATIONS: Table<OrganizationRow, OrganizationRecord> = {
-  list: 'organizations',
-  kind: 'uuid',
-  keyOf: (row) => row.organization_id,
-  streamOf: (row) => `organization:${row.organization_id}`,
-  toFound: toOrganization,
-  fold: foldOrganization,
-};
 
 /** Rows that may have been there at the cut `$1` and began before `$2`. */
 const standing = (table: string, columns: string, condition: string): string => `
@@ -80,8 +78,6 @@ const byId = async <Own extends object, Found>(
     }),
   );
 };
-
-const ORGANIZATION_COLUMNS = 'organization_id, name, created_at';
 
 /** Throws InvalidCursor. */
 export const listOrganizationsOldestFirstAsOf = (

@@ -9,14 +9,18 @@ import { orNull, type Page, type PageRequest, pageStatement } from '../page.ts';
 import { eventProjection } from './projection.ts';
 import {
   COLUMNS,
+  countByDay,
+  type DayRow,
   type EventFilter,
   type EventRecord,
   type EventRow,
+  type EventsOfDay,
   FILTER,
   LIST,
   labelsText,
   RANGE,
   toEvent,
+  toEventsOfDay,
 } from './queries.ts';
 
 const CUT = '$9';
@@ -125,4 +129,17 @@ const eventsWithDelivery = async (
 export const countEventsUpTo = async (db: Past['db'], applicationId: string, position: number): Promise<number> => {
   const { rows } = await db.query<{ count: number }>(COUNT_AS_OF, [applicationId, position]);
   return rows[0]?.count ?? 0;
+};
+
+const COUNT_BY_DAY_AS_OF = countByDay(`position <= ${cutAt('$4', 'event.')}`);
+
+/** As `eventsPerDay`, of what had been recorded by the cut. Throws ReadModelBehind. */
+export const eventsPerDayAsOf = async (
+  { db, cut }: Past,
+  applicationIds: readonly string[],
+  { from, to }: { from: Date; to: Date },
+): Promise<EventsOfDay[]> => {
+  await awaitReadModels(db, [eventProjection], cut);
+  const { rows } = await db.query<DayRow>(COUNT_BY_DAY_AS_OF, [applicationIds, from, to, cutArray(cut)]);
+  return rows.map(toEventsOfDay);
 };

@@ -219,7 +219,8 @@ export const toEvent = (row: EventRow): EventRecord => ({
 /** Days are those of UTC. */
 export type EventsOfDay = { readonly applicationId: string; readonly date: string; readonly amount: number };
 
-const COUNT_BY_DAY = `
+/** `$1` applications, `$2` from, `$3` to; `condition` speaks of what else is given. */
+export const countByDay = (condition: string): string => `
   SELECT a.application_id, e.date, e.amount
   FROM unnest($1::uuid[]) AS a (application_id) CROSS JOIN LATERAL (
     SELECT (received_at AT TIME ZONE 'UTC')::date::text AS date, count(*)::int AS amount
@@ -227,8 +228,17 @@ const COUNT_BY_DAY = `
     WHERE event.application_id = a.application_id AND received_at >= $2 AND received_at < $3
       AND position >= ${positionAt('a.application_id', `$2::timestamptz - ${SLACK}`)}
       AND position < ${positionAt('a.application_id', `$3::timestamptz + ${SLACK}`)}
+      AND ${condition}
     GROUP BY 1) AS e
   ORDER BY e.date, a.application_id`;
+const COUNT_BY_DAY = countByDay('true');
+
+export type DayRow = { application_id: string; date: string; amount: number };
+export const toEventsOfDay = (row: DayRow): EventsOfDay => ({
+  applicationId: row.application_id,
+  date: row.date,
+  amount: row.amount,
+});
 
 /** Events received from an instant (inclusive) to another (exclusive); a day without any is missing. */
 export const eventsPerDay = async (
@@ -236,10 +246,6 @@ export const eventsPerDay = async (
   applicationIds: readonly string[],
   { from, to }: { from: Date; to: Date },
 ): Promise<EventsOfDay[]> => {
-  const { rows } = await db.query<{ application_id: string; date: string; amount: number }>(COUNT_BY_DAY, [
-    applicationIds,
-    from,
-    to,
-  ]);
-  return rows.map((row) => ({ applicationId: row.application_id, date: row.date, amount: row.amount }));
+  const { rows } = await db.query<DayRow>(COUNT_BY_DAY, [applicationIds, from, to]);
+  return rows.map(toEventsOfDay);
 };
