@@ -37,7 +37,7 @@ import { createRequestBuilder } from '../worker/delivery/request.ts';
 import { createSender, type Sender } from '../worker/send/send.ts';
 import { countPending, createWorkListQueries } from '../worklist/pending-delivery.ts';
 import { createMetrics, type Metrics, observe } from './metrics.ts';
-import { findOwnEndpoints } from './own-endpoints.ts';
+import { watchOwnEndpoints } from './own-endpoints.ts';
 
 /** Between two looks at all heads: the truth behind every hint. */
 const HEADS_POLL_MS = 500;
@@ -298,7 +298,7 @@ export type Node = {
   readonly projector: ProjectorRole | undefined;
   /** What is watched through this process; follows the log only while somebody watches. */
   readonly live: LiveHub;
-  /** Where no target may be. */
+  /** Where no target may be: a list that is kept up to date. */
   readonly ownEndpoints: readonly OwnEndpoint[];
   /** Stops taking work, lets what is in flight end (at most `shutdownTimeoutMs`), gives everything back. */
   stop(): Promise<void>;
@@ -308,12 +308,12 @@ export type Node = {
 export const startNode = async (options: NodeOptions): Promise<Node> => {
   const { roles, url, logger, config } = options;
   const core = createCore(options);
-  const ownEndpoints = await findOwnEndpoints(config, url);
+  const ownEndpoints = await watchOwnEndpoints(config, url);
   const metrics = createMetrics();
   const { onError } = core;
   if (options.isAlone) await expireAllLeases(core.queryPool);
   await core.configuration.notice(await core.workReader.heads());
-  const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics, ownEndpoints) : undefined;
+  const worker = roles.includes('worker') ? createWorkerRole(options, core, metrics, ownEndpoints.current) : undefined;
   const projector = roles.includes('projector') ? createProjectorRole(options, core) : undefined;
 
   const live = createLiveHub({ feed: core.feed, reader: core.workReader, pool: core.workPool, now: Date.now, onError });
@@ -368,9 +368,10 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
     worker,
     projector,
     live,
-    ownEndpoints,
+    ownEndpoints: ownEndpoints.current,
     stop: async () => {
       clearInterval(maintenance);
+      ownEndpoints.stop();
       live.stop();
       worker?.follower.stop();
       const orderly = async (): Promise<void> => {
