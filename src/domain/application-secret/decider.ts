@@ -6,6 +6,10 @@ export type ApplicationSecret =
   | { readonly status: 'unknown' | 'deleted' }
   | { readonly status: 'active'; readonly name: string | null; readonly tokenSha256: string };
 
+/**
+ * Whoever renames or deletes has found the secret among those there are: one that is unknown here was made when secrets were in the
+ * stream of their application, and can be taken away all the same.
+ */
 const decide = (
   { type, data, metadata }: ApplicationSecretCommand,
   state: ApplicationSecret,
@@ -19,11 +23,10 @@ const decide = (
       if (state.status === 'active' && state.name === data.name && state.tokenSha256 === data.tokenSha256) return [];
       throw idTaken('application secret', secretId);
     case 'RenameApplicationSecret':
-      if (state.status !== 'active') throw notFound('application secret', secretId);
-      if (state.name === data.name) return [];
+      if (state.status === 'deleted') throw notFound('application secret', secretId);
+      if (state.status === 'active' && state.name === data.name) return [];
       return [{ type: 'ApplicationSecretRenamed', data: { ...data, renamedAt: at } }];
     case 'DeleteApplicationSecret':
-      if (state.status === 'unknown') throw notFound('application secret', secretId);
       if (state.status === 'deleted') return [];
       return [{ type: 'ApplicationSecretDeleted', data: { ...data, deletedAt: at } }];
   }
