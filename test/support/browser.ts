@@ -1,6 +1,7 @@
 import chromium from '@sparticuz/chromium';
 import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
 import { expect } from 'vitest';
+import { eventually } from './eventually.ts';
 import type { TestService } from './service.ts';
 
 /** Below the time that a test has, so that it says what it waited for. */
@@ -10,7 +11,8 @@ export type Visit = {
   /** Below the application, such as `overview`. */
   readonly path: string;
   readonly token?: string;
-  readonly theme?: 'light' | 'dark';
+  /** `light` unless told; `system` follows `emulateMedia`. */
+  readonly theme?: 'light' | 'dark' | 'system';
   readonly width?: number;
   readonly height?: number;
 };
@@ -25,8 +27,11 @@ export type TestBrowser = {
   readonly close: () => Promise<void>;
 };
 
-/** A real Chromium, from a package. Every page it opens is watched for what must never happen. */
-export const startBrowser = async (): Promise<TestBrowser> => {
+/**
+ * A real Chromium, from a package. Every page it opens is watched for what must never happen; in each runs, before its own
+ * scripts, the one whose path is given.
+ */
+export const startBrowser = async ({ initScript }: { initScript?: string } = {}): Promise<TestBrowser> => {
   const browser: Browser = await playwright.launch({
     executablePath: await chromium.executablePath(),
     // Of the package's own, one process for everything is meant for other places: there the browser ends with its first context.
@@ -44,6 +49,7 @@ export const startBrowser = async (): Promise<TestBrowser> => {
     const context = await browser.newContext({ viewport: { width, height }, locale: 'en-US' });
     context.setDefaultTimeout(PATIENCE_MS);
     contexts.push(context);
+    if (initScript !== undefined) await context.addInitScript({ path: initScript });
     const page = await context.newPage();
     page.on('pageerror', ({ message }) => complaints.push(`script: ${message}`));
     page.on('console', (message) => {
@@ -91,8 +97,11 @@ export const isSettled = async (page: Page): Promise<void> => {
   await expect.poll(() => page.locator('.loading').count(), { timeout: PATIENCE_MS }).toBe(0);
 };
 
-/** No page is wider than its screen. */
+/** No page is wider than its screen; charts take a moment to follow when it became narrower. */
 export const expectToFit = async (page: Page): Promise<void> => {
-  const [scroll = 0, inner = 0] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]');
-  expect(scroll, `${page.url()} is wider than its screen`).toBeLessThanOrEqual(inner);
+  const widths = () => page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]');
+  await eventually(async () => {
+    const [scroll = 0, inner = 0] = await widths();
+    expect(scroll, `${page.url()} is wider than its screen`).toBeLessThanOrEqual(inner);
+  });
 };
