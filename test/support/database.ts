@@ -13,6 +13,6 @@ export const createEmptyDatabase = (): Promise<TestDatabase> => create('TEMPLATE
 const create = async (template: string): Promise<TestDatabase> => {
   const { url } = inject('databaseServer');
   const name = `posthorn_test_${randomBytes(6).toString('hex')}`;
-  await execute(url, `CREATE DATABASE ${name} ${template}`);
+  await execute(url, `CREATE DATABASE ${name} ${template} STRATEGY file_copy`);
   return { url: databaseUrl(url, name), drop: () => execute(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 };

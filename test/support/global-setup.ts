@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '#src/embedded-postgres/start.ts';
 import { migrate } from '#src/eventstore/migrate.ts';
+import { databaseDirectory } from './temporary.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -35,9 +36,10 @@ export const setup = async (project: TestProject): Promise<() => Promise<void>> 
 const startServer = async (): Promise<{ url: string; stop: () => Promise<void> }> => {
   const given = process.env.TEST_DATABASE_URL;
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} };
-  const directory = await mkdtemp(join(tmpdir(), 'posthorn-test-'));
+  const directory = await mkdtemp(join(databaseDirectory(), 'posthorn-test-'));
+  await chmod(directory, 0o711); // Root's server runs as somebody else, who has to get to the data.
   // Kept below the temporary directory, whoever runs this: a test must leave nothing in /var/lib.
-  const sharedDirectory = `${directory}-shared`;
+  const sharedDirectory = join(tmpdir(), `${basename(directory)}-shared`);
   const clean = async () => {
     await Promise.all([directory, sharedDirectory].map((path) => rm(path, { recursive: true, force: true })));
   };
