@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { identifyProcess, waitForEnd } from '#src/embedded-postgres/processes.ts';
 import { startEmbeddedPostgres } from '#src/embedded-postgres/start.ts';
+import { databaseDirectory } from '../support/temporary.ts';
 import { family, query, type ServerProcess, spawnOwner, spawnServer } from './server-process.ts';
 
 let root: string;
@@ -16,7 +16,7 @@ const start = () => spawnServer({ dataDir, sharedDirectory: join(root, 'shared')
 const killHard = (pid: number) => process.kill(pid, 'SIGKILL');
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'posthorn-killed-'));
+  root = mkdtempSync(join(databaseDirectory(), 'posthorn-killed-'));
   chmodSync(root, 0o755);
   dataDir = join(root, 'data');
   const server = await start();

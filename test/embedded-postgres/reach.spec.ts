@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { prepareBinaries } from '#src/embedded-postgres/binaries.ts';
 import { startEmbeddedPostgres } from '#src/embedded-postgres/start.ts';
 import { currentUser, findBarrier } from '#src/embedded-postgres/user.ts';
+import { databaseDirectory } from '../support/temporary.ts';
 import { query, spawnServer } from './server-process.ts';
 
 const isRoot = currentUser().uid === 0;
@@ -18,7 +18,7 @@ let root: string;
 let closed: string;
 let sharedDirectory: string;
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'posthorn-reach-'));
+  root = mkdtempSync(join(databaseDirectory(), 'posthorn-reach-'));
   chmodSync(root, 0o755);
   closed = join(root, 'closed');
   mkdirSync(closed, { mode: 0o700 });

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '#src/embedded-postgres/start.ts';
@@ -39,7 +38,7 @@ const startServer = async (): Promise<{ url: string; stop: () => Promise<void> }
   const directory = await mkdtemp(join(databaseDirectory(), 'posthorn-test-'));
   await chmod(directory, 0o711); // Root's server runs as somebody else, who has to get to the data.
   // Kept below the temporary directory, whoever runs this: a test must leave nothing in /var/lib.
-  const sharedDirectory = join(tmpdir(), `${basename(directory)}-shared`);
+  const sharedDirectory = `${directory}-shared`;
   const clean = async () => {
     await Promise.all([directory, sharedDirectory].map((path) => rm(path, { recursive: true, force: true })));
   };

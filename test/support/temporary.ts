@@ -1,19 +1,24 @@
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 
 const IN_MEMORY = '/dev/shm';
-/** Of Linux' <linux/magic.h>. */
-const TMPFS_MAGIC = 0x01021994;
-/** A whole run was seen to need under 1 GiB. */
+/** Three times what a whole run was seen to take. */
 const ROOM_BYTES = 3 * 2 ** 30;
 
 /**
- * Where a database of the tests lies: in memory, where there is a place and room for it, or else in the usual temporary
- * directory. Each clone makes some 650 files, which on disk takes ten times as long. A container's 64 MB are no room.
+ * Where databases of the tests lie: in memory, where there is room for them, or else in the usual temporary directory. A
+ * database is some 650 files, and making those takes ten times as long on disk. Whatever kills a process leaves both alike.
  */
-export const databaseDirectory = (): string => {
-  if (!existsSync(IN_MEMORY)) return tmpdir();
-  const { type, bavail, bsize } = statfsSync(IN_MEMORY);
-  const isRoomy = Math.min(bavail * bsize, process.availableMemory()) >= ROOM_BYTES;
-  return type === TMPFS_MAGIC && isRoomy ? IN_MEMORY : tmpdir();
+export const databaseDirectory = (): string => (isInMemory() && isRoomy() ? IN_MEMORY : tmpdir());
+
+/** Copies of the server's binaries may come to lie there, too, and have to run; in containers they often may not. */
+const isInMemory = (): boolean => {
+  if (!existsSync('/proc/mounts')) return false;
+  const [, options] = /^\S+ \/dev\/shm tmpfs (\S+)/m.exec(readFileSync('/proc/mounts', 'utf8')) ?? [];
+  return options !== undefined && !options.split(',').includes('noexec');
+};
+
+const isRoomy = (): boolean => {
+  const { bavail, bsize } = statfsSync(IN_MEMORY);
+  return Math.min(bavail * bsize, process.availableMemory()) >= ROOM_BYTES;
 };
