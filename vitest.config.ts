@@ -12,6 +12,8 @@ export default defineConfig({
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     pool: 'forks',
     execArgv: ['--disable-warning=ExperimentalWarning'], // As scripts/node-flags does.
+    // No module holds state that a test could leave behind; loading them anew for each file took a third of the processor's time.
+    isolate: false,
     maxWorkers: 2, // One database server serves them all; more workers measure the machine, not the code.
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -121,8 +121,10 @@ describe('mails', () => {
     mailer.hint();
     await eventually(() => expect(errors).toHaveLength(1));
     expect(String(errors[0])).toContain('welcome');
-    const { rows } = await pool.query('SELECT tries, due_at > clock_timestamp() AS is_later FROM mail');
-    expect(rows).toEqual([{ tries: 1, is_later: true }]);
+    await eventually(async () => {
+      const { rows } = await pool.query('SELECT tries, due_at > clock_timestamp() AS is_later FROM mail');
+      expect(rows).toEqual([{ tries: 1, is_later: true }]);
+    });
     await pool.query('UPDATE mail SET due_at = clock_timestamp()');
     mailer.hint();
     await eventually(async () => expect([smtp.mails.length, await left()]).toEqual([1, 0]));
