@@ -4,7 +4,7 @@ import { databaseUrl, execute } from './global-setup.ts';
 
 export type TestDatabase = { readonly url: string; readonly drop: () => Promise<void> };
 
-/** A migrated, empty database of one's own, cloned in some 60 ms; `drop` also ends what is still connected to it. */
+/** A migrated, empty database of one's own, cloned from a template; `drop` also ends what is still connected to it. */
 export const createTestDatabase = (): Promise<TestDatabase> => create(`TEMPLATE ${inject('databaseServer').template}`);
 
 /** The same without any migration applied. */
