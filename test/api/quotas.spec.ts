@@ -110,6 +110,9 @@ describe('limits', () => {
     expect((await limitsNow()).events_per_day).toBe(5);
     expect(outcome(await many(9, () => ingest(applicationId)), [201]).accepted).toBe(5);
     expect((await service.get(`/organizations/${organizationId}`)).json.plan).toEqual({ name: 'pro', label: 'Pro' });
+    const listed = (await service.get('/organizations')).json as { organization_id: string; plan: unknown }[];
+    expect(listed.find((one) => one.organization_id === organizationId)?.plan).toEqual({ name: 'pro', label: 'Pro' });
+    expect(listed.filter(({ plan }) => plan !== null)).toHaveLength(1);
     await service.delete('/plans/pro');
     expect((await service.get(`/organizations/${organizationId}`)).json.plan).toBeNull();
   });

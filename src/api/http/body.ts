@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { jsonDepthExceeds } from '../../domain/event/payload.ts';
 import { Problem } from '../problems.ts';
 
@@ -38,11 +39,18 @@ const refuseProto = (key: string, value: unknown): unknown => {
   return value;
 };
 
+const needsBody = ({ routeOptions }: FastifyRequest): boolean => {
+  const body = routeOptions.schema?.body;
+  return body instanceof z.ZodType && !body.safeParse(undefined).success;
+};
+
 /** Reads `application/json` and nothing else; every refusal is a problem. */
 export const registerJsonBody = (app: FastifyInstance): void => {
   app.decorateRequest('bodyText', '');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    // Many clients name the type of every request, also of those that have no body.
+    if (bytes.length === 0 && !needsBody(request)) return done(null, undefined);
     try {
       const { text, value } = parse(bytes as Buffer);
       request.bodyText = text;

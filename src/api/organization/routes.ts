@@ -14,6 +14,7 @@ import {
   type OrganizationRecord,
 } from '../../projections/configuration/queries.ts';
 import { queryableWithin } from '../../projections/page.ts';
+import { plansOf } from '../../projections/quota/queries.ts';
 import { authenticateAgain } from '../auth/authenticate.ts';
 import { authorize, requireFreshPassword } from '../auth/authorize.ts';
 import { organizationsOf, roleIn } from '../auth/principal.ts';
@@ -63,7 +64,8 @@ export const organizationRoutes =
           id: 'listOrganizations',
           tag: 'Organizations',
           summary: 'List organizations',
-          description: 'With `as_of`, those that there were, of the ones that whoever asks belongs to now.',
+          description:
+            'With `as_of`, those that there were, of the ones that whoever asks belongs to now; plans are those of now.',
           problems: ['InvalidAsOf', 'InvalidCursor'],
         },
         { querystring: PageQuery.extend(AsOfQuery.shape), response: { 200: z.array(OrganizationItem) } },
@@ -77,11 +79,15 @@ export const organizationRoutes =
           ? listOrganizationsAsOf(past, visible, pageRequest(query))
           : listOrganizations(pool, visible, pageRequest(query)));
         linkNext(request, reply, config.publicUrl, page);
+        const plans = await plansOf(
+          pool,
+          page.rows.map(({ organizationId }) => organizationId),
+        );
         return page.rows.map(({ organizationId, name }) => ({
           organization_id: organizationId,
           name,
           role: roleIn(principal, organizationId),
-          plan: null,
+          plan: plans.get(organizationId) ?? null,
         }));
       },
     );

@@ -3,10 +3,9 @@ import { partitionOf } from '../../eventstore/partition.ts';
 import { positionIn, resolveAsOf } from '../../projections/as-of/cut.ts';
 import type { Past } from '../../projections/as-of/past.ts';
 import { listEventTypesAsOf, listSubscriptionsAsOf } from '../../projections/configuration/as-of.ts';
-import { listEventTypes, listSubscriptions } from '../../projections/configuration/queries.ts';
-import { countsAsOf } from '../../projections/counts/queries.ts';
+import { countsAsOf, findFirstSteps } from '../../projections/counts/queries.ts';
 import { countEventsUpTo, eventsPerDayAsOf } from '../../projections/event/as-of.ts';
-import { eventsPerDay, listEvents } from '../../projections/event/queries.ts';
+import { eventsPerDay } from '../../projections/event/queries.ts';
 import type { Queryable } from '../../projections/page.ts';
 
 const DAY_MS = 86_400_000;
@@ -28,18 +27,9 @@ const ONE = { limit: 1 } as const;
 
 /** Of one application or more: a step that one of them has taken is done. */
 export const onboardingOf = async (pool: Queryable, applicationIds: readonly string[]): Promise<OnboardingSteps> => {
-  const isDone = async (
-    list: (applicationId: string) => Promise<{ rows: readonly unknown[] }>,
-  ): Promise<z.output<typeof Step>> => {
-    for (const applicationId of applicationIds) if ((await list(applicationId)).rows.length > 0) return 'Done';
-    return 'ToDo';
-  };
-  const [eventType, subscription, event] = await Promise.all([
-    isDone((applicationId) => listEventTypes(pool, applicationId, ONE)),
-    isDone((applicationId) => listSubscriptions(pool, applicationId, ONE)),
-    isDone((applicationId) => listEvents(pool, applicationId, ONE)),
-  ]);
-  return { event_type: eventType, subscription, event };
+  const { hasEventType, hasSubscription, hasEvent } = await findFirstSteps(pool, applicationIds);
+  const step = (isDone: boolean): z.output<typeof Step> => (isDone ? 'Done' : 'ToDo');
+  return { event_type: step(hasEventType), subscription: step(hasSubscription), event: step(hasEvent) };
 };
 
 /** Of one application at a cut: events recorded since that day's midnight, and what had been done; `instance` reads the log's clock. Throws ReadModelBehind. */

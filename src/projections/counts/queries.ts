@@ -59,6 +59,34 @@ const COUNT_CONFIGURATION = `
 
 const LAST_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
+/** By key for each application, however many rows it has. */
+const ANY_OF = (table: string, condition: string): string => `
+  EXISTS (SELECT FROM unnest($1::uuid[]) AS a (id) CROSS JOIN LATERAL (
+    SELECT FROM ${table} WHERE application_id = a.id AND ${condition} LIMIT 1) AS found)`;
+const FIRST_STEPS = `
+  SELECT ${ANY_OF('event_type', 'is_active')} AS has_event_type,
+         ${ANY_OF('subscription', 'deleted_at IS NULL')} AS has_subscription,
+         ${ANY_OF('event', 'true')} AS has_event`;
+
+export type FirstSteps = {
+  readonly hasEventType: boolean;
+  readonly hasSubscription: boolean;
+  readonly hasEvent: boolean;
+};
+
+/** Whether any of these applications has an active event type, a subscription, an event. */
+export const findFirstSteps = async (db: Queryable, applicationIds: readonly string[]): Promise<FirstSteps> => {
+  const { rows } = await db.query<{ has_event_type: boolean; has_subscription: boolean; has_event: boolean }>(
+    FIRST_STEPS,
+    [applicationIds],
+  );
+  return {
+    hasEventType: rows[0]?.has_event_type === true,
+    hasSubscription: rows[0]?.has_subscription === true,
+    hasEvent: rows[0]?.has_event === true,
+  };
+};
+
 /** As the read models have it now; an application that is not known has nothing. */
 export const countsOf = async (db: Queryable, applicationId: string, now: Date): Promise<Counts> => {
   const [sums, waiting, events, configuration] = await Promise.all([

@@ -45,6 +45,18 @@ export const findQuotaSettings = async (
   return rows[0] ?? { application: {}, organization: {}, plan: null };
 };
 
+const PLANS_OF = `
+  SELECT q.scope_id, p.name, p.label FROM quota AS q JOIN plan AS p ON p.name = q.plan WHERE q.scope_id = ANY($1::uuid[])`;
+
+/** The plans of organizations by their ids; those without one are missing. */
+export const plansOf = async (
+  db: Queryable,
+  organizationIds: readonly string[],
+): Promise<Map<string, Pick<PlanRecord, 'name' | 'label'>>> => {
+  const { rows } = await db.query<{ scope_id: string; name: string; label: string }>(PLANS_OF, [organizationIds]);
+  return new Map(rows.map(({ scope_id: id, name, label }) => [id, { name, label }]));
+};
+
 /** Events taken from a quota on a day (YYYY-MM-DD, UTC), by organization or application. */
 export const eventsTaken = async (db: Queryable, scopeId: string, day: string): Promise<number> => {
   const { rows } = await db.query<{ used: number }>('SELECT used FROM event_usage WHERE scope_id = $1 AND day = $2', [
