@@ -94,6 +94,12 @@ export const setPasswordHash = async (run: RunQuery, userId: string, passwordHas
   await run('UPDATE user_account SET password_hash = $2 WHERE user_id = $1', [userId, passwordHash]);
 };
 
+/** Until the end of the transaction nobody erases the account. False when it was erased. */
+export const holdAccount = async (run: RunQuery, userId: string): Promise<boolean> => {
+  const { rows } = await run('SELECT user_id FROM user_account WHERE user_id = $1 FOR KEY SHARE', [userId]);
+  return rows.length > 0;
+};
+
 /** Everything that is known of a person, with sessions and tokens of mails. */
 export const eraseAccount = async (run: RunQuery, userId: string): Promise<void> => {
   await run('DELETE FROM user_account WHERE user_id = $1', [userId]);

@@ -165,6 +165,20 @@ describe('members', () => {
     expect((await service.get(`${path}/members`)).json).toMatchObject([{ role: 'owner' }]);
   });
 
+  it('are not made of an account that is erased at the same time', async () => {
+    const leaving = await service.person('Leaving');
+    await service.delete(`/organizations/${leaving.organizationId}`, leaving.token);
+    const [invited, ...erased] = await Promise.all([
+      invite(leaving.email, 'editor'),
+      service.delete('/auth/account', leaving.token),
+      service.delete('/auth/account', leaving.token),
+    ]);
+    expect(erased.map(({ status }) => status)).toContain(204);
+    expect([200, 404]).toContain(invited.status);
+    const { json } = await service.get(`/organizations/${owner.organizationId}/members`, owner.token);
+    expect(json.filter((member: { user_id: string }) => member.user_id === leaving.userId)).toEqual([]);
+  });
+
   it('see what was refused to them in the log', async () => {
     const mallory = await service.person('Mallory');
     await invite(mallory.email, 'viewer');

@@ -4,12 +4,20 @@ import { uuidv7 } from '../../domain/event/ids.ts';
 import type { DomainEventMetadata } from '../../domain/metadata.ts';
 import { organizationDecider } from '../../domain/organization/decider.ts';
 import type { OrganizationCommand } from '../../domain/organization/events.ts';
+import { notFound } from '../../domain/refusals.ts';
 import { userDecider } from '../../domain/user/decider.ts';
 import type { UserCommand } from '../../domain/user/events.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { Append, RunQuery } from '../../eventstore/types.ts';
-import { type Account, addAccount, eraseAccount, markVerified, setPasswordHash } from '../../identity/accounts.ts';
+import {
+  type Account,
+  addAccount,
+  eraseAccount,
+  holdAccount,
+  markVerified,
+  setPasswordHash,
+} from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMailToken, MAIL_TOKEN_MS, type MailPurpose, takeMailToken } from '../../identity/mail-tokens.ts';
 import { endSessionsOf } from '../../identity/sessions.ts';
@@ -203,9 +211,9 @@ export const createAccountCommands = ({
           others: await leaveAll({ instancePool, reader, partitions }, userId, at),
           project: async (events, run) => {
             await projectConfiguration(events, run);
-            // A membership that began since they were read: all begins anew.
-            if ((await rolesOf(queryableWithin(run), userId)).size > 0) throw new GuardUndone(userId);
+            // First, since it waits for whoever makes the person a member at this moment: then all begins anew.
             await eraseAccount(run, userId);
+            if ((await rolesOf(queryableWithin(run), userId)).size > 0) throw new GuardUndone(userId);
           },
         }),
       );
@@ -228,6 +236,7 @@ export const createAccountCommands = ({
             by(request, userId),
             () => ({
               project: async (events, run) => {
+                if (!(await holdAccount(run, userId))) throw notFound('user', userId);
                 await projectConfiguration(events, run);
                 await run('DELETE FROM invitation_address WHERE invitation_id = $1', [invitationId]);
               },

@@ -7,7 +7,7 @@ import { ROLES, type Role } from '../../domain/organization/role.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { RunQuery } from '../../eventstore/types.ts';
-import { findAccountByEmail, findPeople } from '../../identity/accounts.ts';
+import { findAccountByEmail, findPeople, holdAccount } from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMail } from '../../mail/outbox.ts';
 import { findOrganizationsAsOf } from '../../projections/configuration/lists-as-of.ts';
@@ -191,7 +191,10 @@ export const memberRoutes =
               type: 'AddMember',
               data: { organizationId, userId: account.userId, role, invitationId: null, membersMax },
             },
-            mail,
+            async (run) => {
+              if (!(await holdAccount(run, account.userId))) throw notFound('user', account.userId);
+              await mail(run);
+            },
           );
         else {
           const invitationId = uuidv7(at.getTime());
