@@ -41,7 +41,10 @@ const decode = (body: string): string =>
 
 const readMail = (eml: string): ReadMail => {
   const header = (name: string): string => new RegExp(`^${name}: (.*)$`, 'mi').exec(eml)?.[1] ?? '';
-  const [, text = ''] = /Content-Type: text\/plain[\s\S]*?\n\n([\s\S]*?)\n--/.exec(eml) ?? [];
+  // A line of a token may begin with two hyphens as well: only those of the boundary end the part.
+  const [, boundary = ''] = /boundary="?([^"\r\n;]+)/.exec(eml) ?? [];
+  const [, part = ''] = /Content-Type: text\/plain[\s\S]*?\n\n([\s\S]*)/.exec(eml) ?? [];
+  const [text = ''] = part.split(`\n--${boundary}`);
   return { to: header('To'), subject: header('Subject'), text: decode(text) };
 };
 

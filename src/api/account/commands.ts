@@ -171,7 +171,7 @@ export const createAccountCommands = ({
         const content: MailContent = { template: 'welcome', firstName };
         await addMail(run, { mailId: uuidv7(at.getTime()), recipient: email, content, at });
       });
-      if (!isNew) throw alreadyVerified();
+      if (!isNew) throw new Problem('AuthEmailAlreadyVerified', 'The mail address is verified. Sign in.');
     },
 
     /** Uses the token of the mail, and ends every session. Whoever got the mail has the address: it is verified, too. */
@@ -259,10 +259,6 @@ const changePassword = async (run: RunQuery, account: Account, passwordHash: str
   const content: MailContent = { template: 'password_changed', firstName };
   await addMail(run, { mailId: uuidv7(at.getTime()), recipient: email, content, at });
 };
-
-/** Of the token of a verification mail. */
-export const alreadyVerified = (): Problem =>
-  new Problem('AuthEmailAlreadyVerified', 'The mail address is verified. Sign in.');
 
 /** Of tokens that mails carry. Within an append it rolls that append back. */
 export const linkUsed = (): DomainError =>

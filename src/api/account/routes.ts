@@ -13,7 +13,7 @@ import type { ApiDeps } from '../deps.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { text } from '../http/strings.ts';
 import { Problem } from '../problems.ts';
-import { alreadyVerified, createAccountCommands, linkUsed } from './commands.ts';
+import { createAccountCommands, linkUsed } from './commands.ts';
 import { clearSessionCookie, sessionCookieOf } from './cookie.ts';
 import { createGuessLimits } from './limits.ts';
 import { CookieWish, createSignIn, LoginResponse } from './sign-in.ts';
@@ -56,18 +56,14 @@ export const accountRoutes =
       }
     };
 
-    /**
-     * Whose the link of a mail is; throws AuthEmailExpired, or AuthEmailAlreadyVerified: whoever follows a link once more, having
-     * been verified by it, need only sign in.
-     */
+    /** Whose the link of a mail is; throws AuthEmailExpired. */
     const ownerOfLink = async (token: string, purpose: MailPurpose): Promise<{ account: Account; tokenId: string }> => {
       const verified = tokenOf(token);
       if (verified?.kind !== purpose) throw linkUsed();
-      const { tokenId, userId } = verified;
-      const account = await findAccount(instancePool, userId);
+      const { tokenId } = verified;
+      const userId = await findMailToken(instancePool, tokenId, purpose, now());
+      const account = userId === undefined ? undefined : await findAccount(instancePool, userId);
       if (!account) throw linkUsed();
-      if (purpose === 'email_verification' && account.verifiedAt !== null) throw alreadyVerified();
-      if ((await findMailToken(instancePool, tokenId, purpose, now())) !== userId) throw linkUsed();
       return { account, tokenId };
     };
 

@@ -30,7 +30,7 @@ describe('registration', () => {
       last_name: 'Lovelace',
     });
     const again = await service.post('/auth/verify-email', { token }, null);
-    expect([again.status, again.json.id]).toEqual([409, 'AuthEmailAlreadyVerified']);
+    expect([again.status, again.json.id]).toEqual([401, 'AuthEmailExpired']);
 
     const organizations = await service.get('/organizations', verified.json.access_token);
     expect(organizations.json).toEqual([
