@@ -69,6 +69,19 @@ describe('an event', () => {
     expect((await service.get(`/events/${json.event_id}`, tenant.secret)).status).toBe(200);
   });
 
+  it('may say null for what it leaves out, as some clients do', async () => {
+    const { status, json } = await send({
+      payload: '{}',
+      event_id: null,
+      metadata: null,
+      labels: null,
+      occurred_at: null,
+    });
+    expect(status).toBe(201);
+    const stored = await service.get(`/events/${json.event_id}?application_id=${tenant.applicationId}`);
+    expect(stored.json).toMatchObject({ metadata: {}, labels: {}, occurred_at: json.received_at });
+  });
+
   it('is found in the list by type, label and time', async () => {
     const label = randomUUID();
     const labels = { only: label, also: 'a:b' };

@@ -264,7 +264,7 @@ export const openRig = async ({
     finish: async () => {
       say('stopping');
       for (const { name, complaints } of processes)
-        say(`${name} complained ${complaints.length} times: ${complaints.at(-1)}`);
+        say(`${name} complained ${complaints.length} times${complaints.length > 0 ? `: ${complaints.at(-1)}` : ''}`);
       await Promise.all([...processes].map((process) => stop(process)));
       await pools.end();
       const verdict = check({

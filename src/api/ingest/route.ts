@@ -27,7 +27,7 @@ export const EventBody = z
   .object({
     application_id: uuid().optional().describe('May be left out with the secret of an application.'),
     event_id: uuid()
-      .optional()
+      .nullish()
       .describe('Names the event for ever; sent again with equal content it is not ingested again.'),
     event_type: text(1, 200).describe('Two or more parts joined by dots, as created with POST /event_types.'),
     payload: z
@@ -42,8 +42,8 @@ export const EventBody = z
         message: `must not name ${TEST_METADATA}, which marks test events`,
       })
       .describe('Kept with the event, not delivered.'),
-    labels: entries('labels', 0).optional().describe('What subscriptions select by.'),
-    occurred_at: z.iso.datetime({ offset: true }).optional(),
+    labels: entries('labels', 0).nullish().describe('What subscriptions select by.'),
+    occurred_at: z.iso.datetime({ offset: true }).nullish(),
   })
   .refine((event) => event.payload !== undefined, { path: ['payload'], message: 'is required' });
 type EventBody = z.output<typeof EventBody>;
@@ -106,13 +106,13 @@ export const ingestRoutes =
       const labels = body.labels ?? {};
       const request: IngestRequest = {
         applicationId,
-        eventId: body.event_id,
+        eventId: body.event_id ?? undefined,
         eventType: body.event_type,
         contentType: (body.payload_content_type ?? 'application/json') as PayloadContentType,
         body: bytesOf(body, raw, config.payloadBytesMax),
         labels,
         metadata: body.metadata ?? {},
-        occurredAt: body.occurred_at === undefined ? null : new Date(body.occurred_at).toISOString(),
+        occurredAt: body.occurred_at == null ? null : new Date(body.occurred_at).toISOString(),
         actor: actorOf(principal),
         authorize: (organizationId) =>
           authorize(principal, 'event:ingest', {
