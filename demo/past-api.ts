@@ -3,8 +3,8 @@ import type { Config } from '../src/config/load.ts';
 import type { Secrets } from '../src/config/secrets.ts';
 import { createLiveHub } from '../src/live/hub.ts';
 import { createApiRole } from '../src/runtime/api.ts';
+import { type Core, createCore } from '../src/runtime/core.ts';
 import { createMetrics } from '../src/runtime/metrics.ts';
-import { type Core, createCore } from '../src/runtime/node.ts';
 
 export type PastDeps = {
   readonly config: Config;
