@@ -165,7 +165,7 @@ const principalOf = (tenant: MarkedTenant): Principal => ({
   kind: 'service_token',
   tokenId: tenant.serviceTokenId,
   organizationId: tenant.organizationId,
-  whyNot: () => undefined,
+  failing: () => [],
   refused: () => undefined,
 });
 const asking = (tenant: MarkedTenant) => ({ principal: principalOf(tenant) });

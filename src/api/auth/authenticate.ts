@@ -8,7 +8,7 @@ import { TokenRefused } from '../../tokens/refused.ts';
 import type { Tokens, VerifiedToken } from '../../tokens/tokens.ts';
 
 import { Problem } from '../problems.ts';
-import type { Principal, Refusal } from './principal.ts';
+import type { Principal, Refusal, ServiceTokenPrincipal } from './principal.ts';
 import type { TenantView } from './tenant-view.ts';
 import type { TokenUse } from './token-use.ts';
 
@@ -26,8 +26,6 @@ const CACHED_MAX = 10_000;
 const TOKEN_LENGTH_MAX = 8_192;
 /** Application secrets and master keys that are made here are UUIDs; a biscuit is ten times as long. */
 const BISCUIT_LENGTH_MIN = 100;
-/** Of the checks that a token does not pass, as many are told. */
-const REASONS_MAX = 3;
 /** After these a token may open less than before. */
 const REVOKING = new Set([
   'ApplicationSecretDeleted',
@@ -103,11 +101,11 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
     const { tokenId, organizationId, revocationIds } = token;
     if (!(await isServiceTokenLive(pool, tokenId, revocationIds)))
       throw new Problem('AuthInvalidBiscuit', 'The service token was revoked. Make a new one.');
-    const whyNot: Extract<Principal, { kind: 'service_token' }>['whyNot'] = ({ eventTypes, ...ask }) => {
+    const failing: ServiceTokenPrincipal['failing'] = ({ eventTypes, ...ask }) => {
       const verdict = tokens.permits(token, { ...ask, eventTypeNames: eventTypes, now: now() });
-      return verdict.allowed ? undefined : verdict.failed.slice(0, REASONS_MAX).join('; ');
+      return verdict.allowed ? [] : verdict.failed;
     };
-    return { kind: 'service_token', tokenId, organizationId, whyNot, refused };
+    return { kind: 'service_token', tokenId, organizationId, failing, refused };
   };
 
   const findBiscuit = async (token: VerifiedToken): Promise<Principal> => {

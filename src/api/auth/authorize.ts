@@ -37,7 +37,7 @@ const ABOVE_APPLICATION = new Set<Action>([
 ]);
 
 /** What is about no organization that exists. */
-const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organization:create']);
+export const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organization:create']);
 
 /** Whoever runs the instance decides these, with the master key. */
 const OF_THE_INSTANCE = new Set<Action>(['organization:edit_quotas']);
@@ -49,6 +49,9 @@ const NOT_OF_SERVICES = new Set<Action>([
   'organization:create',
   ...OF_THE_INSTANCE,
 ]);
+
+/** Of the checks that a token does not pass, as many are told. */
+const REASONS_MAX = 3;
 
 const OF_OWNERS = new Set<Action>(['organization:delete']);
 
@@ -103,8 +106,12 @@ const decide = (principal: Tenant, action: Action, resource: Resource): void => 
       )
         throw unknown();
       if (NOT_OF_SERVICES.has(action)) throw forbidden(action, 'sign in as a person, or use the master key');
-      const why = principal.whyNot(askOf(action, { ...resource, organizationId: principal.organizationId }));
-      if (why !== undefined) throw forbidden(action, `the token was restricted and does not pass: ${why}`);
+      const failing = principal.failing(askOf(action, { ...resource, organizationId: principal.organizationId }));
+      if (failing.length > 0)
+        throw forbidden(
+          action,
+          `the token was restricted and does not pass: ${failing.slice(0, REASONS_MAX).join('; ')}`,
+        );
       return;
     }
     case 'user': {

@@ -31,8 +31,8 @@ export type ServiceTokenPrincipal = Refusable & {
   readonly kind: 'service_token';
   readonly tokenId: string;
   readonly organizationId: string;
-  /** Why the checks that the token's holder put on it refuse this; undefined when they do not, or there are none. */
-  readonly whyNot: (ask: Ask) => string | undefined;
+  /** Those of the checks that the token's holder put on it which refuse this, in their own words. */
+  readonly failing: (ask: Ask) => readonly string[];
 };
 
 /** Whoever makes a request, as far as its token says. */

@@ -30,6 +30,8 @@ const COSTS: Readonly<Record<string, number>> = {
   totalCount: 50,
   counts: 200,
   quotas: 50,
+  // Each of a hundred actions is decided by the checks of the token.
+  may: 50,
   deadLetterGroups: 50,
   traffic: 50,
   previewSubscription: 100,

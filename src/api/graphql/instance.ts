@@ -1,9 +1,22 @@
 import { BUILT_IN_RECEIVER_URL } from '../../domain/target/built-in-receiver.ts';
 import { readInstance } from '../../eventstore/initialise.ts';
 import { listProjections } from '../../projections/maintenance.ts';
+import { isAction } from '../../domain/access/actions.ts';
 import { actorOf } from '../auth/principal.ts';
+import { type Place, rightsOf } from '../auth/rights.ts';
+import { Problem } from '../problems.ts';
 import { type Context, see } from './context.ts';
 import type { Fields } from './schema.ts';
+
+const ACTIONS_MAX = 100;
+type Ids = { readonly organizationId?: string | null; readonly applicationId?: string | null };
+
+/** An application that is not there is no place: it is answered like one of somebody else. */
+const placeOf = async ({ now }: Context, { organizationId, applicationId }: Ids): Promise<Place> => {
+  if (!applicationId) return { organizationId: organizationId ?? undefined };
+  const found = await now.loaders.application(applicationId);
+  return found ? { organizationId: found.organizationId, applicationId } : { organizationId: undefined };
+};
 
 export const instanceFields: Fields = {
   Query: {
@@ -18,6 +31,11 @@ export const instanceFields: Fields = {
       if (principal.kind !== 'application_secret') return null;
       const found = await now.loaders.application(principal.applicationId);
       return found ? see(now, found) : null;
+    },
+    may: async (_viewer: unknown, { actions, ...given }: { actions: readonly string[] } & Ids, context: Context) => {
+      if (actions.length > ACTIONS_MAX)
+        throw new Problem('GraphqlValidation', `may takes ${ACTIONS_MAX} actions; ${actions.length} were given.`);
+      return rightsOf(context.request.principal, actions.filter(isAction), await placeOf(context, given));
     },
   },
   Instance: {

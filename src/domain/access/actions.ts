@@ -26,6 +26,8 @@ export const ACTIONS: readonly Action[] = Object.entries(VERBS).flatMap(([subjec
   verbs.map((verb) => `${subject}:${verb}` as Action),
 );
 
+export const isAction = (text: string): text is Action => ACTIONS.some((action) => action === text);
+
 /** How many characters have to be put in, taken out or replaced to get from one text to the other (Levenshtein's distance). */
 const distance = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
@@ -49,7 +51,7 @@ const COMPARED_CHARACTERS_MAX = 60;
 
 /** Undefined for an action; for anything else what to say of it, with the action that it was most likely meant to be. */
 export const whyNoAction = (text: string): string | undefined => {
-  if (ACTIONS.some((action) => action === text)) return undefined;
+  if (isAction(text)) return undefined;
   const asked = text.slice(0, COMPARED_CHARACTERS_MAX);
   const nearest = ACTIONS.toSorted((a, b) => mistakes(asked, a) - mistakes(asked, b))[0];
   return `${JSON.stringify(asked)} is no action; the nearest is ${nearest}. docs/tokens.md lists them.`;

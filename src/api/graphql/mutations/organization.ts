@@ -17,8 +17,8 @@ export const organizationMutations = (rest: CallRest): Fields[string] => ({
     await call({ method: 'PUT', path: `/organizations/${id}`, body: { name } });
     return organizationSeen(context, moment, id);
   }),
-  deleteOrganization: command(rest, async ({ id }: Id, call) => {
-    await call({ method: 'DELETE', path: `/organizations/${id}` });
+  deleteOrganization: command(rest, async ({ id, erase }: Id & { erase: boolean | null }, call) => {
+    await call({ method: 'DELETE', path: `/organizations/${id}${erase === true ? '?erase=true' : ''}` });
     return { id };
   }),
   createApplication: command(
