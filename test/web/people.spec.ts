@@ -1,10 +1,10 @@
 import { AxeBuilder } from '@axe-core/playwright';
-import { Client } from 'pg';
 import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
+import { agePasswords } from './support.ts';
 
 let browser: TestBrowser;
 let service: PeopleService;
@@ -162,14 +162,6 @@ const placeOf = async (name: string): Promise<Place> => {
   };
   const { event_id: eventId } = await create('/event', sent);
   return { owner, applicationId, subscriptionId, eventId };
-};
-
-/** As if everybody had given the password a quarter of an hour ago. */
-const agePasswords = async (): Promise<void> => {
-  const client = new Client({ connectionString: service.databaseUrl });
-  await client.connect();
-  await client.query("UPDATE user_session SET authenticated_at = authenticated_at - interval '15 minutes'");
-  await client.end();
 };
 
 describe('a viewer', () => {
@@ -331,7 +323,7 @@ describe('an editor', () => {
     const { owner, applicationId, subscriptionId } = await placeOf('Barbara');
     const page = await browser.stranger();
     await signIn(page, owner.email);
-    await agePasswords();
+    await agePasswords(service);
     await page.goto(`${service.address}/${applicationId}/subscriptions/${subscriptionId}`);
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'Give your password again' });
@@ -345,7 +337,7 @@ describe('an editor', () => {
     await dialog.getByRole('button', { name: 'Go on' }).click();
     await page.getByText(/^whsec_/).waitFor();
 
-    await agePasswords();
+    await agePasswords(service);
     await page.goto(`${service.address}/${applicationId}/secrets`);
     await page.getByRole('button', { name: /^Show/ }).first().click();
     await dialog.getByLabel('Password').fill(PASSWORD);

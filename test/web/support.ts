@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { expect } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
 import { answer } from '#test/support/receivers/behaviours.ts';
@@ -59,4 +60,12 @@ export const seed = async (): Promise<Seeded> => {
       await Promise.all([well.close(), broken.close()]);
     },
   };
+};
+
+/** As if everybody had given the password a quarter of an hour ago. */
+export const agePasswords = async ({ databaseUrl }: TestService): Promise<void> => {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query("UPDATE user_session SET authenticated_at = authenticated_at - interval '15 minutes'");
+  await client.end();
 };

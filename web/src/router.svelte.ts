@@ -55,6 +55,11 @@ const pages = {
   },
   secrets: { path: 'secrets', title: 'Secrets', load: () => import('./pages/secrets/Secrets.svelte') },
   usage: { path: 'usage', title: 'Usage', load: () => import('./pages/usage/ApplicationUsage.svelte') },
+  settings: {
+    path: 'settings',
+    title: 'Application settings',
+    load: () => import('./pages/settings/ApplicationSettings.svelte'),
+  },
   applications: {
     of: 'organization',
     path: 'applications',
@@ -90,6 +95,12 @@ const pages = {
     path: 'usage',
     title: 'Usage and quotas',
     load: () => import('./pages/usage/OrganizationUsage.svelte'),
+  },
+  organizationSettings: {
+    of: 'organization',
+    path: 'settings',
+    title: 'Organization settings',
+    load: () => import('./pages/settings/OrganizationSettings.svelte'),
   },
   account: { of: 'person', path: 'account', title: 'Account', load: () => import('./pages/account/Account.svelte') },
   organizationNew: {

@@ -1,22 +1,45 @@
 import { type PageName, router, subjectOfPage } from '../router.svelte.ts';
 import { type Action, may } from '../state/may.ts';
+import { rights } from '../state/rights.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
 
 /** Pages of a single thing, and those that nobody who is signed in looks for. */
 const NEEDS_MORE: readonly PageName[] = ['event', 'delivery', 'subscription', 'eventType', 'serviceToken'];
-/** What a page is for, where that is more than looking. */
-const FOR: Readonly<Partial<Record<PageName, Action>>> = {
-  subscriptionNew: 'subscription:create',
-  sendEvent: 'event:ingest',
-  replay: 'event:replay',
-  start: 'subscription:create',
-  secrets: 'application_secret:list',
-  serviceTokens: 'service_token:list',
-  tokenCheck: 'service_token:list',
-  organizationNew: 'organization:create',
+/** What a page asks for: all of it. */
+const FOR: Readonly<Partial<Record<PageName, readonly Action[]>>> = {
+  overview: ['application:get'],
+  deliveries: ['request_attempt:list'],
+  delivery: ['delivery:get'],
+  events: ['event:list'],
+  event: ['event:get'],
+  deadLetters: ['dead_letter:list'],
+  subscriptions: ['subscription:list'],
+  subscription: ['subscription:get'],
+  subscriptionNew: ['subscription:create'],
+  eventTypes: ['event_type:list', 'event_type:get', 'subscription:list'],
+  eventType: ['event_type:get'],
+  sendEvent: ['event:ingest', 'event_type:list'],
+  secrets: ['application_secret:list'],
+  replay: ['event:replay', 'event:list'],
+  audit: ['application:get'],
+  start: ['subscription:create', 'subscription:list', 'event_type:list', 'delivery:list'],
+  usage: ['application:get'],
+  settings: ['application:get'],
+  applications: ['application:list'],
+  members: ['member:list'],
+  serviceTokens: ['service_token:list'],
+  serviceToken: ['service_token:get'],
+  tokenCheck: ['service_token:list'],
+  quotas: ['organization:get'],
+  organizationSettings: ['organization:get', 'application:list'],
+  organizationNew: ['organization:create'],
 };
 /** Of the past these say why they have nothing to offer. */
 const EXPLAINS_PAST: readonly PageName[] = ['sendEvent', 'replay', 'start'];
+
+/** What the page asks for that may not be done here, now or in the past. */
+export const missingFor = (page: PageName): readonly Action[] =>
+  (FOR[page] ?? []).filter((action) => !rights.here.includes(action));
 
 /** Whether the page can be gone to from here, and has anything for who looks. */
 export const isOffered = (page: PageName): boolean => {
@@ -28,11 +51,11 @@ export const isOffered = (page: PageName): boolean => {
       if (!router.route?.applicationId && !router.home.applicationId) return false;
       break;
     case 'organization':
-      if (!workspace.organization || workspace.isBlind) return false;
+      if (!workspace.organization) return false;
       break;
     case 'person':
       if (page === 'account' && !workspace.viewer?.user) return false;
   }
-  const action = FOR[page];
-  return action === undefined || may(action) || (router.asOf !== null && EXPLAINS_PAST.includes(page));
+  if (missingFor(page).length > 0) return false;
+  return (FOR[page] ?? []).every(may) || EXPLAINS_PAST.includes(page);
 };

@@ -3,6 +3,7 @@ import { send } from '../graphql/client.svelte.ts';
 import { graphql, type ResultOf } from '../graphql/graphql.ts';
 import { router } from '../router.svelte.ts';
 import { uuidOf } from '../ui/uuid.ts';
+import { type Place, rights } from './rights.svelte.ts';
 
 const WORKSPACE = graphql(`
   query Workspace {
@@ -96,6 +97,14 @@ class Workspace {
   /** Applications of that organization. */
   choices = $derived(this.applications.filter(({ organization }) => organization.id === this.organization?.id));
 
+  /** What the address is about, as far as rights go; null until it is known. */
+  place = $derived.by((): Place | null => {
+    const named = router.route?.applicationId;
+    if (named) return { applicationId: uuidOf(named), organizationId: null };
+    if (!this.isLoaded) return null;
+    return { applicationId: this.choices[0]?.id ?? null, organizationId: this.organization?.id ?? null };
+  });
+
   async load(): Promise<void> {
     this.#turn += 1;
     const turn = this.#turn;
@@ -104,6 +113,7 @@ class Workspace {
         send('query', WORKSPACE, {}),
         unlessForbidden(send('query', ORGANIZATIONS, {})),
         unlessForbidden(allApplications()),
+        rights.renew(),
       ]);
       const applications = listed ?? (await namedApplication());
       if (turn !== this.#turn) return; // Somebody else has signed in meanwhile.
@@ -134,6 +144,7 @@ class Workspace {
 
   clear(): void {
     this.#turn += 1;
+    rights.forget();
     this.viewer = null;
     this.organizations = [];
     this.applications = [];

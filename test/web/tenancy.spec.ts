@@ -1,0 +1,126 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attenuate } from '#src/tokens/attenuate.ts';
+import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
+import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
+import { agePasswords } from './support.ts';
+
+let browser: TestBrowser;
+let service: PeopleService;
+beforeAll(async () => {
+  [browser, service] = await Promise.all([startBrowser(), startPeopleService()]);
+});
+afterAll(async () => {
+  expect(browser.complaints).toEqual([]);
+  await browser.close();
+  await service.stop();
+});
+
+const signIn = async (page: Page, { email }: Person): Promise<void> => {
+  await page.goto(service.address);
+  await page.getByLabel('Mail address').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+};
+const applicationOf = async ({ organizationId, token }: Person, name = 'Shop'): Promise<string> => {
+  const made = await service.post('/applications', { organization_id: organizationId, name }, token);
+  expect(made.status, made.text).toBe(201);
+  return made.json.application_id;
+};
+
+describe('an owner', () => {
+  it('renames and deletes an application, and then erases the organization with name and password', async () => {
+    const owner = await service.person('Anita');
+    const applicationId = await applicationOf(owner);
+    const page = await browser.stranger();
+    await signIn(page, owner);
+    await page.getByRole('link', { name: 'Application settings' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Market');
+    await page.getByRole('button', { name: 'Rename' }).click();
+    await page.getByRole('heading', { name: 'Settings of Market' }).waitFor();
+    await page
+      .getByRole('combobox', { name: /Application/ })
+      .getByText('Market')
+      .waitFor({ state: 'attached' });
+
+    const organization = `/organizations/${owner.organizationId}`;
+    await page.getByRole('link', { name: 'Organization settings' }).click();
+    await page.getByText('It has 1 application').waitFor();
+    expect(await page.getByRole('button', { name: /^Delete/ }).count()).toBe(0);
+
+    await agePasswords(service); // Known within two seconds, or as soon as an application was deleted.
+    await page.goto(`${service.address}/${applicationId}/settings`);
+    await page.getByRole('button', { name: 'Delete the application…' }).click();
+    const deleting = page.getByRole('dialog', { name: 'Delete Market' });
+    expect(await deleting.getByRole('button', { name: 'Delete it' }).isDisabled()).toBe(true);
+    await deleting.getByRole('textbox').fill('Market');
+    await deleting.getByRole('button', { name: 'Delete it' }).click();
+    await page.getByRole('heading', { name: '0 applications' }).waitFor();
+    expect((await service.get(`/applications/${applicationId}`, owner.token)).status).toBe(404);
+
+    await page.getByRole('link', { name: 'Organization settings' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Anita and sons');
+    await page.getByRole('button', { name: 'Rename' }).click();
+    await page.getByRole('heading', { name: 'Settings of Anita and sons' }).waitFor();
+    await page.getByRole('button', { name: 'Leave…' }).click();
+    await page.getByRole('button', { name: 'Leave', exact: true }).click();
+    await page.getByRole('alert').getByText('OrganizationNeedsAnOwner').waitFor();
+    await page.getByRole('button', { name: 'Delete and erase…' }).click();
+    const erasing = page.getByRole('dialog', { name: 'Delete and erase Anita and sons' });
+    await erasing.getByRole('textbox').fill('Anita');
+    expect(await erasing.getByRole('button', { name: 'Erase it' }).isDisabled()).toBe(true);
+    await erasing.getByRole('textbox').fill('Anita and sons');
+    await erasing.getByRole('button', { name: 'Erase it' }).click();
+    const password = page.getByRole('dialog', { name: 'Give your password again' });
+    expect((await service.get(organization, owner.token)).status).toBe(200);
+    await password.getByLabel('Password').fill(PASSWORD);
+    await password.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('heading', { name: 'You belong to no organization' }).waitFor();
+    const erased = await service.delete(`${organization}?erase=true`, service.masterKey);
+    expect(erased.status).toBe(204); // Once more changes nothing.
+    await page.context().close();
+  }, 60_000);
+});
+
+describe('a restricted token', () => {
+  it('is offered what it may do, told of pages that are not for it, and refused by the server', async () => {
+    const owner = await service.person('Boris');
+    const applicationId = await applicationOf(owner);
+    const of = { organization_id: owner.organizationId, name: 'Reader' };
+    const { biscuit } = (await service.post('/service_token', of, owner.token)).json;
+    const actions = ['application:get', 'application:list', 'organization:list', 'event:list', 'event_type:list', 'event_type:get'];
+    const token = attenuate(biscuit, { actions: [...actions, 'subscription:list', 'event_type:create'] });
+
+    const page = await browser.visit(service, applicationId, { path: 'event-types', token });
+    await isSettled(page);
+    expect(await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents()).toEqual([
+      'Overview',
+      'Events',
+      'Subscriptions',
+      'Event types',
+      'Audit trail',
+      'Usage',
+      'Application settings',
+      'Applications',
+    ]);
+    await page.getByLabel('New event type').fill('order.paid');
+    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByRole('link', { name: 'order.paid' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Deactivate…' }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: 'Send one' }).count()).toBe(0);
+    await page.goto(`${service.address}/${applicationId}/settings`);
+    await page.getByRole('heading', { name: 'Settings of Shop' }).waitFor();
+    expect(await page.getByRole('button', { name: /^(Rename|Delete)/ }).count()).toBe(0);
+
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.postData() ?? ''));
+    await page.goto(`${service.address}/${applicationId}/secrets`);
+    await page.getByText('It takes application_secret:list').waitFor();
+    expect(asked.filter((text) => text.includes('ApplicationSecrets'))).toEqual([]);
+    const secrets = `/application_secrets?application_id=${applicationId}`;
+    expect((await service.get(secrets, token)).status).toBe(403);
+    expect((await service.delete(`/applications/${applicationId}`, token)).status).toBe(403);
+    await page.context().close();
+  });
+});
