@@ -8,7 +8,7 @@ import { agePasswords } from './support.ts';
 let browser: TestBrowser;
 let service: PeopleService;
 beforeAll(async () => {
-  [browser, service] = await Promise.all([startBrowser(), startPeopleService()]);
+  [browser, service] = await Promise.all([startBrowser(), startPeopleService({ POSTHORN_QUOTAS: 'true' })]);
 });
 afterAll(async () => {
   expect(browser.complaints).toEqual([]);
@@ -89,7 +89,14 @@ describe('a restricted token', () => {
     const applicationId = await applicationOf(owner);
     const of = { organization_id: owner.organizationId, name: 'Reader' };
     const { biscuit } = (await service.post('/service_token', of, owner.token)).json;
-    const actions = ['application:get', 'application:list', 'organization:list', 'event:list', 'event_type:list', 'event_type:get'];
+    const actions = [
+      'application:get',
+      'application:list',
+      'organization:list',
+      'event:list',
+      'event_type:list',
+      'event_type:get',
+    ];
     const token = attenuate(biscuit, { actions: [...actions, 'subscription:list', 'event_type:create'] });
 
     const page = await browser.visit(service, applicationId, { path: 'event-types', token });
@@ -102,7 +109,6 @@ describe('a restricted token', () => {
       'Audit trail',
       'Usage',
       'Application settings',
-      'Applications',
     ]);
     await page.getByLabel('New event type').fill('order.paid');
     await page.getByRole('button', { name: 'Add' }).click();
@@ -123,4 +129,40 @@ describe('a restricted token', () => {
     expect((await service.delete(`/applications/${applicationId}`, token)).status).toBe(403);
     await page.context().close();
   });
+});
+
+describe('limits', () => {
+  it('are set with the master key, and others are told who sets them', async () => {
+    const owner = await service.person('Clara');
+    const applicationId = await applicationOf(owner);
+    const usage = `organizations/${owner.organizationId}/usage`;
+    await service.put('/plans/team', { label: 'Team', limits: { members: 5 } }, service.masterKey);
+    const page = await browser.visit(service, applicationId, { path: 'usage' });
+    await page.getByRole('textbox', { name: 'Subscriptions' }).fill('12x');
+    await page.getByText('A whole number, or nothing.').waitFor();
+    expect(await page.getByRole('button', { name: 'Set the limits' }).isDisabled()).toBe(true);
+    await page.getByRole('textbox', { name: 'Subscriptions' }).fill('12');
+    await page.getByRole('button', { name: 'Set the limits' }).click();
+    await page.getByText('0 of 12').waitFor();
+
+    await page.goto(`${service.address}/${usage}`);
+    await page.getByLabel('Plan').selectOption('Team');
+    await page.getByRole('textbox', { name: 'Applications' }).fill('3');
+    await page.getByRole('button', { name: 'Set the limits' }).click();
+    await page.getByText('1 of 3').waitFor();
+    await page.getByText('1 of 5').waitFor();
+    await page.getByRole('textbox', { name: 'Applications' }).fill('');
+    await page.getByRole('button', { name: 'Set the limits' }).click();
+    await page.getByText('1 of 1', { exact: true }).waitFor();
+    const quotas = await service.get(`/organizations/${owner.organizationId}/quotas`, owner.token);
+    expect(quotas.json).toMatchObject({ plan: { name: 'team' }, own: {} });
+    await page.context().close();
+
+    const own = await browser.stranger();
+    await signIn(own, owner);
+    await own.goto(`${service.address}/${usage}`);
+    await own.getByText('set by whoever runs this instance').waitFor();
+    expect(await own.getByRole('button', { name: 'Set the limits' }).count()).toBe(0);
+    await own.context().close();
+  }, 60_000);
 });
