@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queryOnBehalf, requireToken } from '#src/api/auth/authenticate.ts';
 import type { Principal } from '#src/api/auth/principal.ts';
 import { createTenantView } from '#src/api/auth/tenant-view.ts';
+import { partitionOf } from '#src/eventstore/partition.ts';
 import { createAppPool } from '#src/eventstore/pool.ts';
+import { projectConfiguration } from '#src/projections/configuration/projections.ts';
 import { findSubscription } from '#src/projections/configuration/queries.ts';
 import { listEvents } from '#src/projections/event/queries.ts';
 import { listMembers } from '#src/projections/identity/queries.ts';
@@ -38,6 +40,7 @@ beforeAll(async () => {
   await owner.connect();
   // Within the minute it is kept in memory.
   await owner.query(`INSERT INTO service_token_use SELECT token_id, now() FROM service_token ON CONFLICT DO NOTHING`);
+  for (const tenant of [alpha, beta]) await refuse(tenant);
   const url = service.databaseUrl;
   pool = createAppPool({ url, max: 1, name: 'test' });
   tenantPool = createAppPool({ url, max: 2, name: 'test tenant', role: 'posthorn_tenant' });
@@ -47,6 +50,31 @@ afterAll(async () => {
   await service.stop();
   await receiver.close();
 });
+
+/** Something that was refused to a viewer, which the service itself writes down some seconds later only. */
+const refuse = async ({ organizationId, viewer: { userId } }: MarkedTenant): Promise<void> => {
+  const at = new Date().toISOString();
+  const actor = `user:${userId}`;
+  const data = {
+    actor,
+    organizationId,
+    action: 'organization:edit',
+    problem: 'Forbidden',
+    count: 1,
+    firstAt: at,
+    lastAt: at,
+  };
+  const streamId = `access:${actor}`;
+  const { log } = service.service.node.core;
+  const { instance } = (await ask(service, '{ instance { partitions } }')).data;
+  const partition = partitionOf(actor, instance.partitions);
+  const result = await log.append({
+    streams: [{ streamId, partition, expectedVersion: 0, events: [{ type: 'AccessRefused', data }] }],
+    metadata: { actor: 'system:api', causationId: streamId, correlationId: streamId },
+    project: projectConfiguration,
+  });
+  expect(result.kind).toBe('appended');
+};
 
 /** Of tenants or people, and out of reach of `posthorn_tenant` altogether. */
 const OUT_OF_REACH: Readonly<Record<string, string>> = {

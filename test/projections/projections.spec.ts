@@ -73,7 +73,6 @@ describe('the projections together', () => {
       'UserEmailVerified',
       'UserPasswordChanged',
       'UserErased',
-      'AccessRefused',
       'QuotaWarned',
       'EventReplayed', // Its effects are its deliveries.
       'EventPayloadErased', // A deletion beside the log.

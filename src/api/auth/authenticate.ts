@@ -8,7 +8,7 @@ import { TokenRefused } from '../../tokens/refused.ts';
 import type { Tokens, VerifiedToken } from '../../tokens/tokens.ts';
 
 import { Problem } from '../problems.ts';
-import type { Principal, Refusal, ServiceTokenPrincipal } from './principal.ts';
+import { type Principal, type Refusal, type ServiceTokenPrincipal, seenFrom } from './principal.ts';
 import type { TenantView } from './tenant-view.ts';
 import type { TokenUse } from './token-use.ts';
 
@@ -174,11 +174,11 @@ export const requireToken = (app: FastifyInstance, authenticate: Authenticate): 
       const found = authenticate(request.headers.authorization);
       if (found instanceof Promise)
         found.then((principal) => {
-          request.principal = principal;
+          request.principal = seenFrom(principal, request.ip);
           done();
         }, done);
       else {
-        request.principal = found;
+        request.principal = seenFrom(found, request.ip);
         done();
       }
     } catch (error) {
@@ -195,7 +195,7 @@ export const queryOnBehalf = (app: FastifyInstance, { run }: Pick<TenantView, 'r
 
 /** After a request has given whoever makes it rights that were not there when it began. */
 export const authenticateAgain = async (request: FastifyRequest, authenticate: Authenticate): Promise<void> => {
-  request.principal = await authenticate(request.headers.authorization);
+  request.principal = seenFrom(await authenticate(request.headers.authorization), request.ip);
 };
 
 const MASTER: Principal = { kind: 'master' };

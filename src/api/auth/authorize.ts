@@ -26,6 +26,7 @@ const ABOVE_APPLICATION = new Set<Action>([
   'organization:edit_role',
   'organization:edit_quotas',
   'member:list',
+  'refusal:list',
   'application:create',
   'application:delete',
   'events_per_day:organization',
@@ -42,18 +43,19 @@ export const WITHOUT_ORGANIZATION = new Set<Action>(['organization:list', 'organ
 /** Whoever runs the instance decides these, with the master key. */
 const OF_THE_INSTANCE = new Set<Action>(['organization:edit_quotas']);
 
-/** Only people have sessions and passwords, and found organizations. */
+/** Only people have sessions and passwords, found organizations, and look after those who have tokens. */
 const NOT_OF_SERVICES = new Set<Action>([
   'auth:logout',
   'auth:change_password',
   'organization:create',
+  'refusal:list',
   ...OF_THE_INSTANCE,
 ]);
 
 /** Of the checks that a token does not pass, as many are told. */
 const REASONS_MAX = 3;
 
-const OF_OWNERS = new Set<Action>(['organization:delete']);
+const OF_OWNERS = new Set<Action>(['organization:delete', 'refusal:list']);
 
 /** Reading, but for what shows the credentials of machines. */
 const isOpenToViewers = (action: Action): boolean =>
@@ -77,9 +79,20 @@ export const authorize = (principal: Principal, action: Action, resource: Resour
   try {
     decide(principal, action, resource);
   } catch (error) {
-    principal.refused({ actor: actorOf(principal), action, id: error instanceof Problem ? error.id : 'NotFound' });
+    principal.refused({
+      actor: actorOf(principal),
+      action,
+      id: error instanceof Problem ? error.id : 'NotFound',
+      organizationId: concerned(principal, resource),
+    });
     throw error;
   }
+};
+
+/** Asking for what is somebody else's is a matter of the organization that owns the token. A person belongs to none in particular. */
+const concerned = (principal: Tenant, { organizationId }: Resource): string | null => {
+  if (principal.kind !== 'user') return principal.organizationId;
+  return organizationId !== undefined && principal.roles.has(organizationId) ? organizationId : null;
 };
 
 type Tenant = Exclude<Principal, { kind: 'master' }>;

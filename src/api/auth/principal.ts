@@ -13,7 +13,15 @@ export type Ask = {
 };
 
 /** What was refused to whom: told by `authorize` to whoever found out who it is. */
-export type Refusal = { readonly actor: string; readonly action: string; readonly id: string };
+export type Refusal = {
+  readonly actor: string;
+  readonly action: string;
+  readonly id: string;
+  /** Whose owners learn of it; null or left out when it is no matter of an organization. */
+  readonly organizationId?: string | null;
+  /** From where, as far as that is known. */
+  readonly ip?: string | undefined;
+};
 type Refusable = { readonly refused: (refusal: Refusal) => void };
 
 /** A person who is signed in. */
@@ -94,3 +102,9 @@ export const roleIn = (principal: Principal, organizationId: string): string => 
       return 'viewer';
   }
 };
+
+/** The same one, whose refusals say where the request came from. */
+export const seenFrom = (principal: Principal, ip: string): Principal =>
+  principal.kind === 'master'
+    ? principal
+    : { ...principal, refused: (refusal: Refusal) => principal.refused({ ...refusal, ip }) };

@@ -3,12 +3,15 @@ import type { AccessEvent } from '../../domain/access/events.ts';
 import type { GroupCommit } from '../../eventstore/group-commit.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { LogReader } from '../../eventstore/read.ts';
+import { projectConfiguration } from '../../projections/configuration/projections.ts';
 import type { Refusal } from './principal.ts';
 
 /** Refusals of one kind are gathered for this long. */
 const FLUSH_MS = 5_000;
 /** Kinds that are gathered at a time; whatever goes beyond is logged as a line only. */
 const KINDS_MAX = 1_000;
+/** Of the addresses that asked for the same, as many are told. */
+const IPS_MAX = 5;
 /** Other processes may append to the stream of the same actor. */
 const APPEND_TRIES = 20;
 
@@ -45,6 +48,7 @@ export const createRefusals = ({
       const result = await log.append({
         streams: [{ streamId, partition, expectedVersion, events }],
         metadata: { actor: 'system:api', causationId: streamId, correlationId: streamId },
+        project: projectConfiguration,
       });
       if (result.kind === 'appended') return;
     }
@@ -62,14 +66,23 @@ export const createRefusals = ({
   timer.unref();
 
   return {
-    note: ({ actor, action, id }) => {
-      logger.warn({ actor, action, problem: id }, 'access refused');
+    note: ({ actor, action, id, organizationId = null, ip }) => {
+      logger.warn({ actor, action, problem: id, ip }, 'access refused');
       const at = now().toISOString();
-      const key = `${actor} ${action} ${id}`;
+      const key = `${actor} ${action} ${id} ${organizationId}`;
       const known = gathered.get(key);
-      if (known) gathered.set(key, { ...known, count: known.count + 1, lastAt: at });
-      else if (gathered.size < KINDS_MAX)
-        gathered.set(key, { actor, action, problem: id, count: 1, firstAt: at, lastAt: at });
+      if (!known && gathered.size >= KINDS_MAX) return;
+      const { count = 0, firstAt = at, ips = [] } = known ?? {};
+      gathered.set(key, {
+        actor,
+        organizationId,
+        action,
+        problem: id,
+        count: count + 1,
+        ips: ip === undefined || ips.includes(ip) || ips.length >= IPS_MAX ? ips : [...ips, ip],
+        firstAt,
+        lastAt: at,
+      });
     },
     flush,
     stop: async () => {

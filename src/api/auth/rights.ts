@@ -17,7 +17,7 @@ const TO_COME: Readonly<Partial<Record<Action, RegExp>>> = {
 
 /** Asked of an organization; everything else is asked of an application. */
 const isOfOrganization = (action: Action): boolean =>
-  /^(organization|member|service_token):/.test(action) ||
+  /^(organization|member|refusal|service_token):/.test(action) ||
   ['application:list', 'application:create', 'events_per_day:organization'].includes(action);
 
 /** As it decides, and tells nobody; of facts to come the best is assumed. */

@@ -56,4 +56,6 @@ export const connectionFields: Fields = {
   MemberConnection: ofConnection,
   InvitationConnection: ofConnection,
   ServiceTokenConnection: ofConnection,
+  RefusalConnection: ofConnection,
+  RetentionConnection: ofConnection,
 };

@@ -18,10 +18,10 @@ import type { Fields } from './schema.ts';
 
 type Organization = Seen<OrganizationRecord>;
 
-/** People and tokens are told as of now: personal data is not kept for its history. */
-const requireNow = ({ moment }: Organization): void => {
+/** People, tokens and what was refused to them are told as of now: personal data is not kept for its history. */
+export const requireNow = ({ moment }: Organization): void => {
   if (moment.cut !== null)
-    throw new Problem('InvalidAsOf', 'Members, invitations and service tokens are told as of now only.');
+    throw new Problem('InvalidAsOf', 'Members, invitations, service tokens and refusals are told as of now only.');
 };
 
 /** Who may do what: members, invitations, service tokens, and who asks. */

@@ -18,6 +18,7 @@ import { historyFields } from './history.ts';
 import { identityFields } from './identity.ts';
 import { instanceFields } from './instance.ts';
 import { organizationFields } from './organization.ts';
+import { oversightFields } from './oversight.ts';
 import { previewFields } from './preview.ts';
 import { requestAttemptFields } from './request-attempt.ts';
 import { SDL, withScalars } from './sdl.ts';
@@ -34,6 +35,7 @@ const FIELDS: readonly Fields[] = [
   instanceFields,
   organizationFields,
   identityFields,
+  oversightFields,
   applicationFields,
   previewFields,
   eventFields,

@@ -4,6 +4,7 @@ const VERBS = {
   auth: ['logout', 'change_password'],
   organization: ['list', 'create', 'get', 'edit', 'invite', 'revoke', 'edit_role', 'edit_quotas', 'delete'],
   member: ['list'],
+  refusal: ['list'],
   service_token: ['list', 'create', 'get', 'edit', 'delete'],
   application: ['list', 'create', 'get', 'edit', 'delete'],
   application_secret: ['list', 'create', 'edit', 'delete'],

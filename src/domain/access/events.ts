@@ -8,11 +8,15 @@ export type AccessEvent = DomainEvent<
   'AccessRefused',
   {
     actor: string;
+    /** Whose it is: the organization of the token, or the one that a person was refused in as a member. Older releases do not tell it. */
+    organizationId?: string | null;
     /** What was asked for, such as `event:ingest`. */
     action: string;
     /** What it was answered with: `Forbidden`, or `NotFound` for what belongs to somebody else. */
     problem: string;
     count: number;
+    /** Addresses that asked, the first few of them. Older releases do not tell it. */
+    ips?: readonly string[];
     firstAt: string;
     lastAt: string;
   }

@@ -9,6 +9,7 @@ import { identityProjections } from '../identity/projections.ts';
 import { type Change, inlineProjection } from '../inline.ts';
 import type { Projection, ProjectionTarget } from '../projection.ts';
 import { quotaProjections } from '../quota/projections.ts';
+import { refusalProjection } from '../refusal/projection.ts';
 
 export const organizationProjection = inlineProjection<Extract<OrganizationEvent, { type: `Organization${string}` }>>(
   'organization',
@@ -247,6 +248,7 @@ export const inlineProjections: readonly Projection[] = [
   ...configurationProjections,
   ...identityProjections,
   ...quotaProjections,
+  refusalProjection,
 ];
 
 /** Keeps what commands are decided with in step with the log: for the `project` of an append. */

@@ -7,6 +7,7 @@ import { notFound } from '../../../domain/refusals.ts';
 import type { LiveKind } from '../../../live/topic.ts';
 import { findApplication } from '../../../projections/configuration/queries.ts';
 import { authorize } from '../../auth/authorize.ts';
+import { seenFrom } from '../../auth/principal.ts';
 import type { ApiDeps } from '../../deps.ts';
 import { mayConnect } from '../../http/cors.ts';
 import { toProblem } from '../../http/errors.ts';
@@ -76,7 +77,7 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
     const ip = clientAddress(request, isTrusted);
     const authenticate: ConnectionDeps['authenticate'] = async (authorization) => {
       try {
-        return await deps.authenticate(authorization);
+        return seenFrom(await deps.authenticate(authorization), ip);
       } catch (error) {
         if (toProblem(error).status < 500) rateGuard.failed(ip);
         throw error;
