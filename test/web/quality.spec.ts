@@ -48,6 +48,7 @@ beforeAll(async () => {
     'event-types/order.paid',
     'secrets',
     'usage',
+    'settings',
     ...[
       'applications',
       'members',
@@ -55,9 +56,13 @@ beforeAll(async () => {
       `service-tokens/${token.json.token_id}`,
       'token-check',
       'usage',
+      'refusals',
+      'settings',
     ].map((path) => `/organizations/${organizationId}/${path}`),
     ...[
       '/new-organization',
+      '/instance/refusals',
+      '/instance/retention',
       '/account',
       '/register#ada@example.com',
       '/forgot-password',

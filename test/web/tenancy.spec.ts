@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
+import { eventually } from '#test/support/eventually.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
 import { agePasswords } from './support.ts';
 
@@ -164,5 +165,42 @@ describe('limits', () => {
     await own.getByText('set by whoever runs this instance').waitFor();
     expect(await own.getByRole('button', { name: 'Set the limits' }).count()).toBe(0);
     await own.context().close();
+  }, 60_000);
+});
+
+describe('what was refused', () => {
+  it('is listed for owners by name, and for whoever runs the instance with what was cleaned', async () => {
+    const [owner, viewer] = [await service.person('Dora'), await service.person('Emil')];
+    const { organizationId } = owner;
+    const applicationId = await applicationOf(owner);
+    await service.put(`/organizations/${organizationId}/quotas`, { limits: { members: 2 } }, service.masterKey);
+    const invited = { email: viewer.email, role: 'viewer' };
+    expect((await service.post(`/organizations/${organizationId}/invite`, invited, owner.token)).status).toBe(200);
+    expect((await service.delete(`/applications/${applicationId}`, viewer.token)).status).toBe(403);
+    const page = await browser.stranger();
+    await signIn(page, owner);
+    await eventually(async () => {
+      await page.getByRole('link', { name: 'Usage and quotas' }).click();
+      await page.getByRole('link', { name: 'Refusals' }).click();
+      await isSettled(page);
+      expect(await page.getByRole('row').count()).toBe(2);
+    });
+    const row = page.getByRole('row').nth(1);
+    for (const text of [viewer.email, `user:${viewer.userId}`, 'application:delete', 'may not do it', '127.0.0.1'])
+      await row.getByText(text).waitFor();
+    await page.goto(`${service.address}/instance/refusals`);
+    await page.getByText('for whoever runs the instance').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signIn(page, viewer);
+    await page.goto(`${service.address}/organizations/${organizationId}/refusals`);
+    await page.getByText('You are viewer of').waitFor();
+    await page.context().close();
+
+    const master = await browser.visit(service, applicationId, { path: 'overview' });
+    await master.getByRole('link', { name: 'Refusals of the instance' }).click();
+    await master.getByRole('cell', { name: `user:${viewer.userId}` }).waitFor();
+    await master.getByRole('link', { name: 'Retention' }).click();
+    await master.getByRole('heading', { name: 'Nothing was cleaned yet' }).waitFor();
+    await master.context().close();
   }, 60_000);
 });

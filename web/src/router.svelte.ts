@@ -96,6 +96,24 @@ const pages = {
     title: 'Usage and quotas',
     load: () => import('./pages/usage/OrganizationUsage.svelte'),
   },
+  refusals: {
+    of: 'organization',
+    path: 'refusals',
+    title: 'Refusals',
+    load: () => import('./pages/oversight/Refusals.svelte'),
+  },
+  instanceRefusals: {
+    of: 'person',
+    path: 'instance/refusals',
+    title: 'Refusals of the instance',
+    load: () => import('./pages/oversight/InstanceRefusals.svelte'),
+  },
+  retention: {
+    of: 'person',
+    path: 'instance/retention',
+    title: 'Retention',
+    load: () => import('./pages/oversight/Retention.svelte'),
+  },
   organizationSettings: {
     of: 'organization',
     path: 'settings',

@@ -20,6 +20,8 @@ const ADDRESSES = [
   '/',
   '/account',
   '/new-organization',
+  '/instance/refusals',
+  '/instance/retention',
   '/register',
   '/verify-email',
   '/forgot-password',

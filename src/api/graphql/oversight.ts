@@ -52,7 +52,7 @@ export const oversightFields: Fields = {
     at: ({ data }: RetentionRun) => data.appliedAt,
     payloadDays: ({ data }: RetentionRun) => data.droppedDays.payload,
     responseDays: ({ data }: RetentionRun) => data.droppedDays.response,
-    counts: ({ data }: RetentionRun) => Object.entries(data.counts).map(([kind, rows]) => ({ kind, rows })),
+    gone: ({ data }: RetentionRun) => Object.entries(data.counts).map(([kind, rows]) => ({ kind, rows })),
     bytes: ({ data }: RetentionRun) => data.bytes,
   },
 };

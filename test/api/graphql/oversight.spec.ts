@@ -130,7 +130,7 @@ describe('what retention cleaned', () => {
         await askData(
           service,
           `query ($first: Int, $after: String) { instance { retention(first: $first, after: $after) {
-            nodes { at payloadDays responseDays counts { kind rows } bytes } pageInfo { hasNextPage endCursor } } } }`,
+            nodes { at payloadDays responseDays gone { kind rows } bytes } pageInfo { hasNextPage endCursor } } } }`,
           { first, after },
         )
       ).instance.retention;
@@ -146,7 +146,7 @@ describe('what retention cleaned', () => {
           at: '2026-03-01T00:00:00.000Z',
           payloadDays: ['2026-02-01'],
           responseDays: [],
-          counts: expect.arrayContaining([
+          gone: expect.arrayContaining([
             { kind: 'payload', rows: 1 },
             { kind: 'mail', rows: 7 },
           ]),

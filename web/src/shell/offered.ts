@@ -31,9 +31,12 @@ const FOR: Readonly<Partial<Record<PageName, readonly Action[]>>> = {
   serviceToken: ['service_token:get'],
   tokenCheck: ['service_token:list'],
   quotas: ['organization:get'],
+  refusals: ['refusal:list'],
   organizationSettings: ['organization:get', 'application:list'],
   organizationNew: ['organization:create'],
 };
+/** About all organizations, for whoever runs the instance. */
+const OF_THE_INSTANCE: readonly PageName[] = ['instanceRefusals', 'retention'];
 /** Of the past these say why they have nothing to offer. */
 const EXPLAINS_PAST: readonly PageName[] = ['sendEvent', 'replay', 'start'];
 
@@ -55,6 +58,7 @@ export const isOffered = (page: PageName): boolean => {
       break;
     case 'person':
       if (page === 'account' && !workspace.viewer?.user) return false;
+      if (OF_THE_INSTANCE.includes(page) && workspace.viewer?.kind !== 'master') return false;
   }
   if (missingFor(page).length > 0) return false;
   return (FOR[page] ?? []).every(may) || EXPLAINS_PAST.includes(page);

@@ -9,6 +9,7 @@ export const ACTIONS = [
   'organization:edit_role',
   'organization:edit_quotas',
   'member:list',
+  'refusal:list',
   'service_token:list',
   'service_token:create',
   'service_token:get',
