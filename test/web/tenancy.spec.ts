@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
@@ -202,5 +202,51 @@ describe('what was refused', () => {
     await master.getByRole('link', { name: 'Retention' }).click();
     await master.getByRole('heading', { name: 'Nothing was cleaned yet' }).waitFor();
     await master.context().close();
+  }, 60_000);
+});
+
+describe('two tabs of a browser without locks', () => {
+  it('renew the session one after the other, and share what they get', async () => {
+    const person = await service.person('Frida');
+    const page = await browser.stranger();
+    const context = page.context();
+    await context.addInitScript('delete Navigator.prototype.locks');
+    await signIn(page, person);
+    expect(await page.evaluate<boolean>("'locks' in navigator")).toBe(false);
+    const tab = await context.newPage();
+    const tabs = [page, tab];
+    const signedIn = () => Promise.all(tabs.map((each) => each.getByRole('link', { name: 'Frida Tester' }).waitFor()));
+    const asking = new Set<Request>();
+    let most = 0;
+    let loading: Promise<unknown> = Promise.resolve();
+    context.on('requestfinished', (request) => asking.delete(request));
+    await context.route('**/auth/refresh', async (route) => {
+      asking.add(route.request());
+      most = Math.max(most, asking.size);
+      await loading;
+      await route.continue();
+    });
+    for (let n = 0; n < 3; n += 1) {
+      // None is answered before both have had the time to ask.
+      loading = Promise.all(tabs.map((each) => each.goto(service.address)));
+      await loading;
+      await signedIn();
+    }
+    expect(most).toBe(1);
+
+    await tab.reload();
+    await signedIn();
+    const [first, second] = await Promise.all(
+      tabs.map(async (each) => {
+        const [request] = await Promise.all([
+          each.waitForRequest((asked) => asked.postData()?.includes('query Members') ?? false),
+          each.getByRole('link', { name: 'Members' }).click(),
+        ]);
+        return request.headers().authorization;
+      }),
+    );
+    expect(first).toMatch(/^Bearer .{100}/);
+    expect(first).toBe(second);
+    await context.close();
   }, 60_000);
 });

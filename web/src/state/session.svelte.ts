@@ -1,11 +1,13 @@
 import type { Failure } from '../api/failure.ts';
 import { fetchJson } from '../api/fetch.ts';
+import { inTurn } from './turns.ts';
 
 /** A key is kept for as long as the tab lives. What a person's session lives on, scripts never see: see `refresh`. */
 const KEY = 'posthorn.token';
 /** Says that this browser has a session, and whose; it opens nothing. Other tabs follow it. */
 const SIGNED_IN = 'posthorn.signed-in';
-const LOCK = 'posthorn.refresh';
+/** A refresh token used twice ends its session, so tabs take turns. */
+const TURN = 'posthorn.refresh';
 const EARLY_MS = 30_000;
 /** What a token's lifetime is taken for at least and at most: the clock of this browser may be wrong by more than one. */
 const LIFETIME_MS_MIN = 60_000;
@@ -23,10 +25,6 @@ export type SignedIn = {
   readonly user_id: string;
 };
 
-/** A refresh token used twice ends its session, so tabs take turns. Without TLS a browser may have no locks. */
-const inTurn = <T>(run: () => Promise<T>): Promise<T> =>
-  'locks' in navigator ? navigator.locks.request(LOCK, run) : run();
-
 /** Who is signed in: somebody with a key, or a person whose access token lives in memory alone. */
 class Session {
   token = $state<string | null>(sessionStorage.getItem(KEY));
@@ -40,8 +38,11 @@ class Session {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #refreshing: Promise<boolean> | undefined;
   #onrenewed: () => void = () => undefined;
+  /** Fresh tokens go to the other tabs, so that one of them asks for all. Nothing of it is kept anywhere. */
+  readonly #tabs = new BroadcastChannel('posthorn.session');
 
   constructor() {
+    this.#tabs.addEventListener('message', ({ data }: MessageEvent<SignedIn>) => this.#adopt(data));
     addEventListener('storage', ({ key, newValue }) => {
       if (key === SIGNED_IN) this.#follow(newValue);
     });
@@ -66,7 +67,7 @@ class Session {
    */
   async signIn(request: () => Promise<SignedIn>): Promise<void> {
     await this.#refreshing;
-    await inTurn(async () => this.#beginPerson(await request()));
+    await inTurn(TURN, async () => this.#beginPerson(await request()));
   }
 
   #beginPerson(answer: SignedIn): void {
@@ -101,10 +102,13 @@ class Session {
   }
 
   /**
-   * Exchanges the cookie for another access token; false when there is none to be had. Once at a time in this tab and among tabs.
+   * Exchanges the cookie for another access token; false when there is none to be had. Once at a time in this tab and among tabs:
+   * what another one got meanwhile will do.
    */
   refresh = (): Promise<boolean> => {
-    this.#refreshing ??= inTurn(() => this.#refreshNow()).finally(() => {
+    const { token } = this;
+    const isNew = (): boolean => this.token !== null && this.token !== token;
+    this.#refreshing ??= inTurn(TURN, async () => isNew() || this.#refreshNow()).finally(() => {
       this.#refreshing = undefined;
     });
     return this.#refreshing;
@@ -118,9 +122,8 @@ class Session {
         keepalive: true,
         timeoutMs: TIMEOUT_MS,
       });
-      const wasSignedIn = this.token !== null;
-      this.#take(answer);
-      if (wasSignedIn) this.#onrenewed();
+      this.#renew(answer);
+      this.#tabs.postMessage(answer);
       return true;
     } catch (error) {
       if (UNDECIDED.includes((error as Failure).id)) this.#schedule(RETRY_MS);
@@ -137,6 +140,18 @@ class Session {
     this.isResuming = true;
     await this.refresh();
     this.isResuming = false;
+  }
+
+  #renew(answer: SignedIn): void {
+    const wasSignedIn = this.token !== null;
+    this.#take(answer);
+    if (wasSignedIn) this.#onrenewed();
+  }
+
+  /** Another tab has a fresh token, of the person who is signed in here or is being looked for. */
+  #adopt(answer: SignedIn): void {
+    const known = this.token === null ? localStorage.getItem(SIGNED_IN) : this.userId;
+    if (known === answer.user_id) this.#renew(answer);
   }
 
   /** Another tab signed somebody in or out. */
