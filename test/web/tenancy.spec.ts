@@ -250,3 +250,17 @@ describe('two tabs of a browser without locks', () => {
     await context.close();
   }, 60_000);
 });
+
+it('a page that is left while it renews the session does not end it', async () => {
+  const person = await service.person('Gerda');
+  const page = await browser.stranger();
+  await signIn(page, person);
+  for (let n = 0; n < 3; n += 1) {
+    const asked = page.waitForRequest('**/auth/refresh');
+    await page.goto(service.address, { waitUntil: 'commit' });
+    await asked;
+    await page.goto(service.address);
+    await page.getByRole('link', { name: 'Gerda Tester' }).waitFor();
+  }
+  await page.context().close();
+}, 60_000);

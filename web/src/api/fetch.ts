@@ -1,4 +1,4 @@
-import { failureOfProblem, networkFailure, type Problem } from './failure.ts';
+import { type Failure, failureOfProblem, networkFailure, type Problem } from './failure.ts';
 
 export type Sent = {
   readonly body?: unknown;
@@ -14,9 +14,9 @@ export const fetchJson = async <Answer>(
   path: string,
   { body, headers = {}, keepalive = false, timeoutMs }: Sent = {},
 ): Promise<Answer> => {
-  let response: Response;
+  let problem: Failure;
   try {
-    response = await fetch(`/api/v1${path}`, {
+    const response = await fetch(`/api/v1${path}`, {
       method,
       keepalive,
       credentials: 'same-origin',
@@ -24,14 +24,12 @@ export const fetchJson = async <Answer>(
       headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+    const answer: unknown = isJson ? await response.json() : undefined;
+    if (response.ok) return answer as Answer;
+    problem = failureOfProblem((answer ?? {}) as Problem, `The server answered ${response.status}.`);
   } catch (error) {
-    throw networkFailure((error as Error).message);
+    throw networkFailure((error as Error).message); // Also of an answer that broke off.
   }
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-  if (!response.ok)
-    throw failureOfProblem(
-      isJson ? ((await response.json()) as Problem) : {},
-      `The server answered ${response.status}.`,
-    );
-  return (isJson ? await response.json() : undefined) as Answer;
+  throw problem;
 };

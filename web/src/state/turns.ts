@@ -5,7 +5,7 @@
 
 const DATABASE = 'posthorn';
 const STORE = 'turns';
-/** Longer than what is done in a turn may take. A tab that was closed within its turn holds up the others for as long. */
+/** Longer than what is done in a turn may take. */
 const LEASE_MS = 30_000;
 const AGAIN_MS = 50;
 
@@ -48,10 +48,35 @@ const change = (
     transaction.onabort = () => reject(transaction.error);
   });
 
-const isHeld = (turn: Turn | undefined): boolean => turn !== undefined && turn.until > Date.now();
+/** Which turn a page was in when it was left, and when that was; kept in the browser. */
+const LEFT = 'posthorn.left.';
+/** What a page has asked for goes on when it is left, and nobody can tell when it has arrived: so long is it waited for. */
+const ARRIVAL_MS = 2_000;
 
-const inLeasedTurn = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
-  const holder = crypto.getRandomValues(new Uint32Array(4)).join('-');
+/** Turns that this page is in, by name. */
+const holders = new Map<string, string>();
+addEventListener('pagehide', () => {
+  for (const [name, holder] of holders) localStorage.setItem(LEFT + name, `${Date.now()} ${holder}`);
+});
+const lastLeft = (name: string): { readonly atMs: number; readonly holder: string } => {
+  const [at, holder = ''] = (localStorage.getItem(LEFT + name) ?? '').split(' ');
+  return { atMs: Number(at), holder };
+};
+
+const asHolder = async <T>(name: string, holder: string, run: () => Promise<T>): Promise<T> => {
+  const agoMs = Date.now() - lastLeft(name).atMs;
+  if (agoMs >= 0 && agoMs < ARRIVAL_MS) await new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS - agoMs));
+  holders.set(name, holder);
+  try {
+    return await run();
+  } finally {
+    holders.delete(name);
+  }
+};
+
+const inLeasedTurn = async <T>(name: string, holder: string, run: () => Promise<T>): Promise<T> => {
+  const isHeld = (turn: Turn | undefined): boolean =>
+    turn !== undefined && turn.until > Date.now() && turn.holder !== lastLeft(name).holder;
   const database = await open();
   if (!database) return run();
   try {
@@ -69,6 +94,9 @@ const inLeasedTurn = async <T>(name: string, run: () => Promise<T>): Promise<T> 
   }
 };
 
-/** Runs it while no other tab runs anything of this name. */
-export const inTurn = <T>(name: string, run: () => Promise<T>): Promise<T> =>
-  'locks' in navigator ? navigator.locks.request(name, run) : inLeasedTurn(name, run);
+/** Runs it while no other tab runs anything of this name, nor waits for what it asked for when it was left. */
+export const inTurn = <T>(name: string, run: () => Promise<T>): Promise<T> => {
+  const holder = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  const held = (): Promise<T> => asHolder(name, holder, run);
+  return 'locks' in navigator ? navigator.locks.request(name, held) : inLeasedTurn(name, holder, held);
+};

@@ -4,7 +4,7 @@ export const REFUSALS = graphql(`
   query Refusals($organization: UUID!, $after: String) {
     organization(id: $organization) {
       refusals(first: 50, after: $after) {
-        nodes { position { text } organizationId actor action problem count ips firstAt lastAt }
+        nodes { position { text } organizationId actor action problem count ips lastAt }
         pageInfo { hasNextPage endCursor }
       }
     }
@@ -23,7 +23,7 @@ export const INSTANCE_REFUSALS = graphql(`
   query InstanceRefusals($after: String) {
     instance {
       refusals(first: 50, after: $after) {
-        nodes { position { text } organizationId actor action problem count ips firstAt lastAt }
+        nodes { position { text } organizationId actor action problem count ips lastAt }
         pageInfo { hasNextPage endCursor }
       }
     }
