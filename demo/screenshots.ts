@@ -15,13 +15,15 @@ const demo = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '
   env: { ...process.env, PORT: String(PORT) },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
-const opened = new Promise<{ overview: string; token: string }>((resolve, reject) => {
+const opened = new Promise<{ overview: string; token: string; masterKey: string }>((resolve, reject) => {
   let overview = '';
   let token = '';
+  let masterKey = '';
   createInterface({ input: demo.stdout }).on('line', (line) => {
     overview = /Dashboard\s+(\S+)/.exec(line)?.[1] ?? overview;
     token = /Sign in with\s+(\S+)/.exec(line)?.[1] ?? token;
-    if (line.includes('Stop with Ctrl-C')) resolve({ overview, token });
+    masterKey = /or the master key\s+(\S+)/.exec(line)?.[1] ?? masterKey;
+    if (line.includes('Stop with Ctrl-C')) resolve({ overview, token, masterKey });
   });
   demo.once('exit', (code) => reject(new Error(`The demo ended with ${code}.`)));
 });
@@ -32,8 +34,21 @@ const browser = await playwright.launch({
   headless: true,
 });
 try {
-  const { overview, token } = await opened;
+  const { overview, token, masterKey } = await opened;
   await mkdir(DIRECTORY, { recursive: true });
+  // Something to restrict: the shop makes no token of its own.
+  const api = async (path: string, body?: unknown): Promise<Record<string, string>> => {
+    const response = await fetch(new URL(`/api/v1${path}`, overview), {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return (await response.json()) as Record<string, string>;
+  };
+  const [, applicationId] = new URL(overview).pathname.split('/');
+  const { organization_id: organizationId } = await api(`/applications/${applicationId}`);
+  const { token_id: tokenId } = await api('/service_token', { organization_id: organizationId, name: 'Shop backend' });
+
   const shoot = async (name: string, path: string, theme: 'light' | 'dark', follow?: string): Promise<void> => {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US' });
     const page = await context.newPage();
@@ -42,9 +57,9 @@ try {
         sessionStorage.setItem('posthorn.token', key);
         localStorage.setItem('posthorn.theme', chosen);
       },
-      [token, theme] as const,
+      [path.startsWith('/') ? masterKey : token, theme] as const, // Above applications, with the key that sees it.
     );
-    await page.goto(overview.replace(/overview$/, path));
+    await page.goto(path.startsWith('/') ? new URL(path, overview).href : overview.replace(/overview$/, path));
     await page.waitForTimeout(SETTLE_MS);
     if (follow !== undefined) {
       await page.locator(follow).first().click();
@@ -58,6 +73,7 @@ try {
   await shoot('deliveries', 'deliveries', 'dark');
   await shoot('delivery', 'dead-letters', 'light', 'main a[href*="/deliveries/"]');
   await shoot('event', 'events?status=DEAD_LETTERED', 'light', 'main tbody a[href*="/events/"]');
+  await shoot('restrict-token', `/organizations/${organizationId}/service-tokens/${tokenId}`, 'light');
 } finally {
   await browser.close();
   demo.kill('SIGTERM');

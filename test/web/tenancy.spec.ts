@@ -1,7 +1,7 @@
 import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
-import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
+import { expectToFit, isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
 import { agePasswords } from './support.ts';
@@ -264,3 +264,21 @@ it('a page that is left while it renews the session does not end it', async () =
   }
   await page.context().close();
 }, 60_000);
+
+it('text may be twice as large: everything grows with it, and fits', async () => {
+  const owner = await service.person('Hilda');
+  const applicationId = await applicationOf(owner);
+  const page = await browser.visit(service, applicationId, { path: 'overview', width: 1280 });
+  const organization = `organizations/${owner.organizationId}`;
+  for (const path of [`${applicationId}/overview`, `${organization}/members`, `${organization}/usage`]) {
+    await page.goto(`${service.address}/${path}`);
+    await isSettled(page);
+    const sizes =
+      "[...document.querySelectorAll('h1, .note, nav a, button')].map((of) => getComputedStyle(of).fontSize)";
+    const before = await page.evaluate<string[]>(sizes);
+    await page.evaluate("document.documentElement.style.setProperty('font-size', '200%')");
+    expect(await page.evaluate<string[]>(sizes)).toEqual(before.map((size) => `${2 * Number.parseFloat(size)}px`));
+    await expectToFit(page);
+  }
+  await page.context().close();
+});
