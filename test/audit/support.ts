@@ -51,6 +51,8 @@ export const fillLog = async (log: TestLog, events: number): Promise<void> => {
   );
   await log.append({ type: 'PlanDefined', data: { name: 'pro', label: 'Pro', limits: { members: 5 }, definedAt: at } });
   await log.append({ type: 'OrganizationQuotasSet', data: { organizationId, plan: 'pro', limits: {}, setAt: at } });
+  const refused = { actor: 'user:one', organizationId, action: 'organization:edit', problem: 'Forbidden', count: 2 };
+  await log.append({ type: 'AccessRefused', data: { ...refused, ips: ['203.0.113.7'], firstAt: at, lastAt: at } });
   await log.append(applicationCreated(), applicationSecretCreated());
   await log.append(eventTypeCreated(), eventTypeSchemaAdded());
   await log.append(subscriptionCreated());

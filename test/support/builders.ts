@@ -258,6 +258,7 @@ export const addressOf = (given: Fact): { streamId: string; routingKey: string }
   if ('deliveryId' in data) return { streamId: `delivery:${data.deliveryId}`, routingKey: String(data.subscriptionId) };
   if (type === 'RetentionApplied')
     return { streamId: `retention:${data.instanceId}`, routingKey: String(data.instanceId) };
+  if (type === 'AccessRefused') return { streamId: `access:${data.actor}`, routingKey: String(data.actor) };
   if (type.startsWith('Plan')) return { streamId: `plan:${data.name}`, routingKey: String(data.name) };
   const routingKey = String(data.applicationId ?? data.organizationId);
   if (type.endsWith('QuotasSet')) return { streamId: `quota:${routingKey}`, routingKey };
