@@ -399,8 +399,8 @@ describe('of the tenant itself', () => {
 
   it('every operation asks for an action that there is, and every action is asked for', async () => {
     const token = attenuate(alpha.serviceToken, { datalog: 'check if action("none")' });
-    // Of people, who sign in; and of a live subscription of GraphQL alone.
-    const asked = new Set<string>(['auth:logout', 'auth:change_password', 'domain_event:list']);
+    // Of people, who sign in; and of GraphQL alone.
+    const asked = new Set<string>(['auth:logout', 'auth:change_password', 'domain_event:list', 'refusal:list']);
     const found = await wrongs(ofKind('read', 'guarded', 'write', 'list', 'self', 'master'), async (described) => {
       const answered = await ask(described, ofAlpha, token);
       const detail = String(answered.json?.detail);

@@ -125,7 +125,7 @@ export const accountRoutes =
           ? await passwords.verify(account.passwordHash, given)
           : await passwords.verifyNobody(given);
         if (!account || !isRight) {
-          refusals.note({ actor: 'anonymous', action: 'auth:login', id: 'AuthFailedLogin' });
+          refusals.note({ actor: 'anonymous', action: 'auth:login', id: 'AuthFailedLogin', ip: request.ip });
           throw new Problem('AuthFailedLogin', 'The mail address or the password is wrong.');
         }
         if (account.verifiedAt === null)
@@ -178,7 +178,7 @@ export const accountRoutes =
         const account = session ? await findAccount(instancePool, session.userId) : undefined;
         if (!session || !account) {
           if (await endSession(instancePool, sessionId, 'reuse', at)) deps.authenticate.forget();
-          refusals.note({ actor: `user:${userId}`, action: 'auth:refresh', id: 'AuthFailedRefresh' });
+          refusals.note({ actor: `user:${userId}`, action: 'auth:refresh', id: 'AuthFailedRefresh', ip: request.ip });
           throw refused(
             'The refresh token was used before, or its session is over. The session is ended; sign in again.',
           );

@@ -1,6 +1,6 @@
+import type { Action } from '../../domain/access/actions.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { Problem } from '../problems.ts';
-import type { Action } from '../../domain/access/actions.ts';
 import { authorize, type Resource, WITHOUT_ORGANIZATION } from './authorize.ts';
 import type { Principal } from './principal.ts';
 

@@ -1,7 +1,7 @@
+import { isAction } from '../../domain/access/actions.ts';
 import { BUILT_IN_RECEIVER_URL } from '../../domain/target/built-in-receiver.ts';
 import { readInstance } from '../../eventstore/initialise.ts';
 import { listProjections } from '../../projections/maintenance.ts';
-import { isAction } from '../../domain/access/actions.ts';
 import { actorOf } from '../auth/principal.ts';
 import { type Place, rightsOf } from '../auth/rights.ts';
 import { Problem } from '../problems.ts';

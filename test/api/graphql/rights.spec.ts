@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACTIONS, type Action } from '#src/domain/access/actions.ts';
 import { rolesFor } from '#src/api/auth/authorize.ts';
+import { ACTIONS, type Action } from '#src/domain/access/actions.ts';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { ask, askData } from '#test/support/graphql.ts';
 import { type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';

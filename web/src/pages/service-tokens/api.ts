@@ -25,7 +25,7 @@ export const revokeBlock = (id: string, revocationId: string): Promise<void> =>
 
 /** What an editor may do, and so a service token; by what it is about. */
 export const ACTIONS: readonly (readonly [what: string, actions: readonly string[]])[] = [
-  ['Events', ['event:ingest', 'event:list', 'event:get', 'event:replay']],
+  ['Events', ['event:ingest', 'event:list', 'event:get', 'event:replay', 'event:erase']],
   ['Event types', ['event_type:list', 'event_type:get', 'event_type:create', 'event_type:edit', 'event_type:delete']],
   [
     'Subscriptions',
@@ -33,9 +33,14 @@ export const ACTIONS: readonly (readonly [what: string, actions: readonly string
   ],
   ['Deliveries', ['delivery:list', 'delivery:get', 'delivery:retry', 'delivery:replay', 'delivery:cancel']],
   ['Request attempts', ['request_attempt:list', 'request_attempt:get', 'response:get']],
+  ['Domain events', ['domain_event:list']],
   ['Dead letters', ['dead_letter:list', 'dead_letter:replay']],
   [
     'Applications',
     ['application:list', 'application:get', 'application:create', 'application:edit', 'application:delete'],
+  ],
+  [
+    'Application secrets',
+    ['application_secret:list', 'application_secret:create', 'application_secret:edit', 'application_secret:delete'],
   ],
 ];
