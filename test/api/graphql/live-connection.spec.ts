@@ -28,10 +28,13 @@ const deps: ConnectionDeps = {
   read: createLiveOperations(),
   answers: new WeakMap(),
   authenticate: async () => ({ kind: 'master' }),
-  applicationOf: () =>
+  resourceOf: () =>
     new Promise((resolve, reject) =>
-      lookups.push((found) => (typeof found === 'string' ? resolve(found) : reject(found))),
+      lookups.push((found) =>
+        typeof found === 'string' ? resolve({ organizationId: 'organization', applicationId: found }) : reject(found),
+      ),
     ),
+  requireAllowed: () => undefined,
   toProblem,
   onError: () => undefined,
 };

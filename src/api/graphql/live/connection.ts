@@ -2,6 +2,7 @@ import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import type { LiveHub, LiveReader } from '../../../live/hub.ts';
 import { AheadOfLog, type Batch, type Sink } from '../../../live/sink.ts';
+import type { LiveKind } from '../../../live/topic.ts';
 import type { TrafficTick } from '../../../live/traffic.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { Problem, problemDocument } from '../../problems.ts';
@@ -51,34 +52,42 @@ const Message = z.discriminatedUnion('type', [Init, Subscribe, Complete, Ping, P
 /** Answers to a batch by the operation that asks; gone with the batch. */
 export type Answers = WeakMap<object, Map<string, string>>;
 
+/** What is watched, and whose it is. */
+export type LiveResource = { readonly organizationId: string; readonly applicationId: string };
+
 export type ConnectionDeps = {
   readonly hub: LiveHub;
   readonly read: ReadLiveOperation;
   readonly answers: Answers;
   /** Who it is, by what an Authorization header would say; rejects with Problem. */
   readonly authenticate: (authorization: string | undefined) => Promise<Principal>;
-  /** The application an operation is about, when whoever asks may watch it; rejects with Problem. */
-  readonly applicationOf: (principal: Principal, operation: LiveOperation) => Promise<string>;
+  /** What an operation is about, when whoever asks may watch it; rejects with Problem. */
+  readonly resourceOf: (principal: Principal, operation: LiveOperation) => Promise<LiveResource>;
+  /** Whether they still may; throws Problem. */
+  readonly requireAllowed: (principal: Principal, kind: LiveKind, resource: LiveResource) => void;
   readonly toProblem: (error: unknown) => Problem;
   readonly onError: (error: unknown) => void;
 };
 
 export type Connection = {
-  /** Whether the token still opens what it opened; closes the socket when it does not. */
+  /**
+   * Whether the token still opens what it opened: closes the socket when it opens nothing, and ends what it no longer opens, since
+   * somebody was removed from the organization or a restriction of the token came true.
+   */
   readonly checkToken: () => Promise<void>;
   /** Ends everything, because the server stops. */
   readonly close: () => void;
 };
 
 /** One subscription of a socket, from the message that asks for it; told apart from a later one with the same id. */
-type Watch = { reader: LiveReader | undefined };
+type Watch = { reader: LiveReader | undefined; mayGoOn: ((principal: Principal) => void) | undefined };
 
 /** One socket that speaks graphql-transport-ws: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md */
 export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Connection => {
   const watches = new Map<string, Watch>();
   /** Subscriptions that are being looked up, those that were completed meanwhile included. */
   let opening = 0;
-  let principal: Principal | undefined;
+  let isOpen = false;
   let authorization: string | undefined;
   let isInitialising = false;
   const waiting: (() => void)[] = [];
@@ -144,20 +153,19 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
     },
   });
 
-  const subscribe = async (
-    { id, payload }: z.output<typeof Subscribe>,
-    who: Principal,
-    watch: Watch,
-  ): Promise<void> => {
+  const subscribe = async ({ id, payload }: z.output<typeof Subscribe>, watch: Watch): Promise<void> => {
     opening += 1;
     try {
       if (Math.max(watches.size, opening) > OPERATIONS_MAX)
         throw new Problem('GraphqlLimit', `A socket carries at most ${OPERATIONS_MAX} subscriptions.`);
       const { query, variables, operationName } = payload;
       const operation = deps.read({ query, variables: variables ?? {}, operationName: operationName ?? undefined });
-      const applicationId = await deps.applicationOf(who, operation);
+      const { kind, filter } = operation;
+      // Anew, since the socket may be older than what its owner may do now.
+      const resource = await deps.resourceOf(await deps.authenticate(authorization), operation);
       if (watches.get(id) !== watch) return; // Completed meanwhile.
-      const topic = { kind: operation.kind, applicationId, filter: operation.filter };
+      const topic = { kind, applicationId: resource.applicationId, filter };
+      watch.mayGoOn = (principal) => deps.requireAllowed(principal, kind, resource);
       watch.reader = deps.hub.open(topic, operation.after, sinkOf(id, watch, operation));
     } catch (error) {
       if (watches.get(id) !== watch) return;
@@ -176,12 +184,13 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
     isInitialising = true;
     authorization = payload?.authorization ?? payload?.Authorization;
     try {
-      principal = await deps.authenticate(authorization);
+      await deps.authenticate(authorization);
     } catch (error) {
       close(CLOSE.forbidden, deps.toProblem(error).message);
       return;
     }
     clearTimeout(initTimer);
+    isOpen = true;
     send({ type: 'connection_ack' });
   };
 
@@ -194,12 +203,12 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
   };
 
   const begin = (message: z.output<typeof Subscribe>): void => {
-    if (!principal) close(CLOSE.unauthorized, 'Unauthorized');
+    if (!isOpen) close(CLOSE.unauthorized, 'Unauthorized');
     else if (watches.has(message.id)) close(CLOSE.subscriberExists, `Subscriber for ${message.id} already exists`);
     else {
-      const watch: Watch = { reader: undefined };
+      const watch: Watch = { reader: undefined, mayGoOn: undefined };
       watches.set(message.id, watch);
-      void subscribe(message, principal, watch);
+      void subscribe(message, watch);
     }
   };
 
@@ -240,14 +249,23 @@ export const createConnection = (socket: WebSocket, deps: ConnectionDeps): Conne
 
   return {
     checkToken: async () => {
-      if (!principal) return;
+      if (!isOpen) return;
+      let principal: Principal;
       try {
-        await deps.authenticate(authorization);
+        principal = await deps.authenticate(authorization);
       } catch (error) {
         const problem = deps.toProblem(error);
         // A database that is away says nothing about the token.
         if (problem.status < 500) close(CLOSE.forbidden, problem.message);
+        return;
       }
+      for (const [id, watch] of [...watches])
+        try {
+          watch.mayGoOn?.(principal);
+        } catch (error) {
+          stop(id);
+          refuse(id, error);
+        }
     },
     close: () => close(CLOSE.goingAway, 'The server stops; connect again and resume'),
   };

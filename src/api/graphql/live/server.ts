@@ -48,15 +48,17 @@ export const registerLive = (app: FastifyInstance, deps: ApiDeps): void => {
     hub,
     read: createLiveOperations(),
     answers: new WeakMap(),
-    applicationOf: async (principal, { kind, applicationId: given }) => {
+    resourceOf: async (principal, { kind, applicationId: given }) => {
       const refusal = await rateGuard.principal(principal);
       if (refusal) throw refusal;
       const applicationId = applicationIdOf(principal, given);
       const application = await tenantView.run({ principal }, () => findApplication(pool, applicationId));
       if (!application) throw notFound('application', applicationId);
-      authorize(principal, ACTIONS[kind], { organizationId: application.organizationId, applicationId });
-      return applicationId;
+      const resource = { organizationId: application.organizationId, applicationId };
+      authorize(principal, ACTIONS[kind], resource);
+      return resource;
     },
+    requireAllowed: (principal, kind, resource) => authorize(principal, ACTIONS[kind], resource),
     toProblem,
     onError,
   };
