@@ -25,6 +25,7 @@ const ADD_DATA_KEY = `
   ON CONFLICT (organization_id) DO NOTHING`;
 const READ_SEALED = 'SELECT sealed_id, organization_id, ciphertext FROM sealed_value WHERE sealed_id = ANY($1::uuid[])';
 
+type Opened = { readonly sealedId: string; readonly organizationId: string; readonly plain: string };
 type SealedRow = { readonly sealedId: string; readonly organizationId: string; readonly ciphertext: Buffer };
 
 const INSERT_SEALED: BatchStatement<SealedRow> = {
@@ -66,13 +67,15 @@ export const createVault = ({
   pool,
   keys,
   dataKeyKeptMs = DATA_KEY_KEPT_MS,
+  openedMax = OPENED_MAX,
 }: {
   pool: Pool;
   keys: readonly EncryptionKey[];
   dataKeyKeptMs?: number;
+  openedMax?: number;
 }): Vault => {
   const dataKeys = new Map<string, { readonly readMs: number; readonly key: Promise<KeyObject | undefined> }>();
-  const opened = new Map<string, string>();
+  const opened = new Map<string, Opened>();
   const [newest] = keys;
   if (!newest) throw new Error('POSTHORN_ENCRYPTION_KEYS names no key.');
 
@@ -119,6 +122,21 @@ export const createVault = ({
 
   const contextOf = (organizationId: string, sealedId: string): string => `${organizationId} ${sealedId}`;
 
+  const unseal = async (sealedIds: readonly string[]): Promise<Opened[]> => {
+    if (sealedIds.length === 0) return [];
+    const { rows } = await pool.query<{ sealed_id: string; organization_id: string; ciphertext: Buffer }>(READ_SEALED, [
+      sealedIds,
+    ]);
+    const values: Opened[] = [];
+    for (const { sealed_id: sealedId, organization_id: organizationId, ciphertext } of rows) {
+      const dataKey = await findDataKey(organizationId);
+      if (!dataKey) continue;
+      const plain = open(dataKey, ciphertext, contextOf(organizationId, sealedId)).toString();
+      values.push({ sealedId, organizationId, plain });
+    }
+    return values;
+  };
+
   return {
     seal: async ({ organizationId, sealedId, plain }) => {
       const dataKey = await dataKeyOf(organizationId);
@@ -127,28 +145,22 @@ export const createVault = ({
       return { statement: INSERT_SEALED as BatchStatement<unknown>, row };
     },
     open: async (sealedIds) => {
-      const missing = sealedIds.filter((id) => !opened.has(id));
-      if (missing.length > 0) {
-        const { rows } = await pool.query<{ sealed_id: string; organization_id: string; ciphertext: Buffer }>(
-          READ_SEALED,
-          [missing],
-        );
-        for (const row of rows) {
-          const dataKey = await findDataKey(row.organization_id);
-          if (!dataKey) continue;
-          if (opened.size >= OPENED_MAX) opened.delete(opened.keys().next().value ?? '');
-          opened.set(
-            row.sealed_id,
-            open(dataKey, row.ciphertext, contextOf(row.organization_id, row.sealed_id)).toString(),
-          );
-        }
+      // Apart from what is kept in memory: others who ask meanwhile may push it out there.
+      const found = new Map(sealedIds.flatMap((id) => opened.get(id) ?? []).map((value) => [value.sealedId, value]));
+      for (const value of await unseal(sealedIds.filter((id) => !found.has(id)))) {
+        found.set(value.sealedId, value);
+        if (opened.size >= openedMax) opened.delete(opened.keys().next().value ?? '');
+        opened.set(value.sealedId, value);
       }
-      return new Map(
-        sealedIds.flatMap((id) => {
-          const value = opened.get(id);
-          return value === undefined ? [] : [[id, value] as const];
-        }),
-      );
+      const answer = new Map<string, string>();
+      for (const id of sealedIds) {
+        const value = found.get(id);
+        if (!value) continue;
+        // What was opened goes with its key, too.
+        if (await findDataKey(value.organizationId)) answer.set(id, value.plain);
+        else opened.delete(id);
+      }
+      return answer;
     },
     bodySealer: async (organizationId) => {
       const dataKey = await dataKeyOf(organizationId);

@@ -95,6 +95,25 @@ describe('a sealed value', () => {
   });
 });
 
+describe('values that were opened before', () => {
+  it('are answered with others, however few are kept in memory', async () => {
+    const vault = createVault({ pool: test.pool, keys: [key('a')], openedMax: 1 });
+    const [first, second] = [await keep(vault, 'first'), await keep(vault, 'second')];
+    await vault.open([first.sealedId]);
+    expect([...(await vault.open([first.sealedId, second.sealedId])).values()]).toEqual(['first', 'second']);
+    const [one, other] = await Promise.all([vault.open([first.sealedId]), vault.open([second.sealedId])]);
+    expect([...one.values(), ...other.values()]).toEqual(['first', 'second']);
+  });
+
+  it('go with the data key of their organization', async () => {
+    const vault = createVault({ pool: test.pool, keys: [key('a')], dataKeyKeptMs: 0 });
+    const { sealedId, organizationId } = await keep(vault, 'gone');
+    expect((await vault.open([sealedId])).get(sealedId)).toBe('gone');
+    await test.owner.query('DELETE FROM data_key WHERE organization_id = $1', [organizationId]);
+    expect(await vault.open([sealedId])).toEqual(new Map());
+  });
+});
+
 describe('a body', () => {
   const body = Buffer.from('a payload');
   const context = 'payload of this event';
