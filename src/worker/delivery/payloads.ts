@@ -25,10 +25,17 @@ export const createPayloadLoader = ({
   let waiting: Waiting[] = [];
 
   const load = async (batch: readonly Waiting[]): Promise<void> => {
+    /** Why the data key of an organization cannot be had: that is nothing to the others of the batch. */
+    const failures = new Map<string, unknown>();
+    const openBody: Vault['openBody'] = (sealed) =>
+      vault.openBody(sealed).catch((error: unknown) => {
+        failures.set(sealed.organizationId, error);
+        return undefined;
+      });
     try {
       const bodies = await findPayloads(
         pool,
-        vault,
+        { openBody },
         batch.map(({ pending }) => ({
           partition: partitionOf(pending.applicationId, partitions),
           organizationId: pending.organizationId,
@@ -37,7 +44,10 @@ export const createPayloadLoader = ({
           receivedAt: pending.receivedAt,
         })),
       );
-      for (const { pending, resolve } of batch) resolve(bodies.get(`${pending.applicationId}:${pending.eventId}`));
+      for (const { pending, resolve, reject } of batch) {
+        if (failures.has(pending.organizationId)) reject(failures.get(pending.organizationId));
+        else resolve(bodies.get(`${pending.applicationId}:${pending.eventId}`));
+      }
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
