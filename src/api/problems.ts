@@ -54,6 +54,7 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The event type does not exist',
     advice: 'Create it with POST /api/v1/event_types first; one that was deactivated is brought back the same way.',
   },
+  Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
   InvitedUserAlreadyInOrganization: {
     status: 409,
     title: 'The person is a member of the organization already',
@@ -204,7 +205,6 @@ const EDGE_PROBLEMS = {
     title: 'The payload does not match the schema of its event type',
     advice: '`validation` names what fails, `params.path` being the JSON Pointer into the payload.',
   },
-  Forbidden: { status: 403, title: 'Not allowed', advice: 'Use a token that may do this.' },
   GraphqlLimit: {
     status: 400,
     title: 'The GraphQL query goes beyond a limit',

@@ -11,6 +11,7 @@ export type DomainErrorId =
   | 'EventInvalidPayloadContentType'
   | 'EventTypeAlreadyExist'
   | 'EventTypeDoesNotExist'
+  | 'Forbidden'
   | 'InvitedUserAlreadyInOrganization'
   | 'LabelsAmbiguity'
   | 'NotFound'

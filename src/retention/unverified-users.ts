@@ -60,7 +60,7 @@ const leave = async (
     );
     if (state.status !== 'active' || !state.members.has(userId)) continue;
     const commands: OrganizationCommand[] = [
-      { type: 'RemoveMember', data: { organizationId, userId, reason: 'erased' }, metadata: { now } },
+      { type: 'RemoveMember', data: { organizationId, userId, reason: 'erased', askedBy: null }, metadata: { now } },
     ];
     if (holdsNothing) {
       commands.push({ type: 'DeleteOrganization', data: { organizationId, applications: 0 }, metadata: { now } });

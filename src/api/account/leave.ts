@@ -34,7 +34,7 @@ export const leaveAll = async (
     );
     if (state.status !== 'active' || !state.members.has(userId)) return []; // Removed by somebody else meanwhile.
     try {
-      const data = { organizationId, userId, reason: 'left' } as const;
+      const data = { organizationId, userId, reason: 'left', askedBy: null } as const;
       const events = [organizationDecider.decide({ type: 'RemoveMember', data, metadata: { now } }, state)].flat();
       return [{ streamId, partition, expectedVersion: past.at(-1)?.streamVersion ?? 0, events }];
     } catch (error) {

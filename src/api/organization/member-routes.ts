@@ -13,9 +13,10 @@ import { addMail } from '../../mail/outbox.ts';
 import { findOrganizationsAsOf } from '../../projections/configuration/lists-as-of.ts';
 import { findOrganization } from '../../projections/configuration/queries.ts';
 import { membersAsOf, pageOfMembersAsOf } from '../../projections/identity/as-of.ts';
-import { findMemberRole, listInvitations, listMembers } from '../../projections/identity/queries.ts';
+import { listInvitations, listMembers } from '../../projections/identity/queries.ts';
 import { email } from '../account/routes.ts';
 import { authorize } from '../auth/authorize.ts';
+import { actorOf } from '../auth/principal.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';
@@ -50,15 +51,17 @@ const roleOf = (text: string): Role => {
   return role;
 };
 
-/** Only owners make owners, and only they change or remove one. */
-const requireRank = (
-  { principal }: FastifyRequest,
-  organizationId: string,
-  roles: readonly (Role | undefined)[],
-): void => {
+/** Who has to be an owner to touch one: nobody, with the master key; whatever is no person never is. */
+const askerOf = ({ principal }: FastifyRequest): string | null => {
+  if (principal.kind === 'master') return null;
+  return principal.kind === 'user' ? principal.userId : actorOf(principal);
+};
+
+/** Only owners make owners; who changes or removes one is looked at where the change is decided. */
+const requireOwnerFor = ({ principal }: FastifyRequest, organizationId: string, role: Role): void => {
   const isOwner =
     principal.kind === 'master' || (principal.kind === 'user' && principal.roles.get(organizationId) === 'owner');
-  if (roles.includes('owner') && !isOwner)
+  if (role === 'owner' && !isOwner)
     throw new Problem('Forbidden', 'Only an owner can make, change or remove an owner.');
 };
 
@@ -171,7 +174,7 @@ export const memberRoutes =
         const { email: address } = request.body;
         authorize(request.principal, 'organization:invite', { organizationId });
         const role = roleOf(request.body.role);
-        requireRank(request, organizationId, [role]);
+        requireOwnerFor(request, organizationId, role);
         const organization = await nameOf(organizationId);
         const account = await findAccountByEmail(instancePool, address);
         const hasAccount = account !== undefined && account.verifiedAt !== null;
@@ -232,8 +235,8 @@ export const memberRoutes =
         const { user_id: userId } = request.body;
         authorize(request.principal, 'organization:edit_role', { organizationId });
         const role = roleOf(request.body.role);
-        requireRank(request, organizationId, [role, await findMemberRole(pool, organizationId, userId)]);
-        await commands.members(request, { type: 'ChangeMemberRole', data: { organizationId, userId, role } });
+        const data = { organizationId, userId, role, askedBy: askerOf(request) };
+        await commands.members(request, { type: 'ChangeMemberRole', data });
         return {};
       },
     );
@@ -256,10 +259,11 @@ export const memberRoutes =
         const { principal } = request;
         const isSelf = principal.kind === 'user' && principal.userId === userId;
         authorize(principal, isSelf ? 'organization:get' : 'organization:revoke', { organizationId });
-        if (!isSelf) requireRank(request, organizationId, [await findMemberRole(pool, organizationId, userId)]);
         await commands.members(request, {
           type: 'RemoveMember',
-          data: { organizationId, userId, reason: isSelf ? 'left' : 'removed' },
+          data: isSelf
+            ? { organizationId, userId, reason: 'left', askedBy: null }
+            : { organizationId, userId, reason: 'removed', askedBy: askerOf(request) },
         });
         return {};
       },

@@ -74,17 +74,19 @@ const decideMembers = (
       return [{ type: 'MemberAdded', data: { organizationId, userId, role, invitationId, addedAt: at } }];
     }
     case 'ChangeMemberRole': {
-      const { userId, role } = data;
+      const { userId, role, askedBy } = data;
       const previousRole = members.get(userId);
       if (previousRole === undefined) throw notFound('member', userId);
+      requireRank(members, askedBy, [previousRole, role]);
       if (previousRole === role) return [];
       if (previousRole === 'owner') requireAnotherOwner(organizationId, members);
       return [{ type: 'MemberRoleChanged', data: { organizationId, userId, role, previousRole, changedAt: at } }];
     }
     case 'RemoveMember': {
-      const { userId, reason } = data;
+      const { userId, reason, askedBy } = data;
       const role = members.get(userId);
       if (role === undefined) throw notFound('member', userId);
+      requireRank(members, askedBy, [role]);
       if (role === 'owner' && reason !== 'erased') requireAnotherOwner(organizationId, members);
       return [{ type: 'MemberRemoved', data: { organizationId, userId, reason, removedAt: at } }];
     }
@@ -149,6 +151,12 @@ const requireRoom = (organizationId: string, members: number, membersMax: number
     'TooManyMembersPerOrganization',
     `Organization ${organizationId} may have ${membersMax} member(s), open invitations included. Remove one, or ask for a larger plan.`,
   );
+};
+
+/** Here, and not before: whoever asks may have been an owner a moment ago, and the member none. */
+const requireRank = (members: ReadonlyMap<string, Role>, askedBy: string | null, roles: readonly Role[]): void => {
+  if (askedBy === null || members.get(askedBy) === 'owner' || !roles.includes('owner')) return;
+  throw new DomainError('Forbidden', 'Only an owner can make, change or remove an owner.');
 };
 
 const requireAnotherOwner = (organizationId: string, members: ReadonlyMap<string, Role>): void => {

@@ -49,5 +49,9 @@ export type OrganizationCommand =
       'AddMember',
       { organizationId: string; userId: string; role: Role; invitationId: string | null; membersMax: number }
     >
-  | DomainCommand<'ChangeMemberRole', { organizationId: string; userId: string; role: Role }>
-  | DomainCommand<'RemoveMember', { organizationId: string; userId: string; reason: MemberRemovedReason }>;
+  /** `askedBy`: only owners make, change or remove an owner, as far as they are at that moment; null for who need not be one. */
+  | DomainCommand<'ChangeMemberRole', { organizationId: string; userId: string; role: Role; askedBy: string | null }>
+  | DomainCommand<
+      'RemoveMember',
+      { organizationId: string; userId: string; reason: MemberRemovedReason; askedBy: string | null }
+    >;

@@ -42,19 +42,6 @@ export const listMembers = async (
   return { ...page, rows: page.rows.map(({ user_id: userId, role, since }) => ({ userId, role, since })) };
 };
 
-/** What a person is in an organization; undefined for a stranger. */
-export const findMemberRole = async (
-  db: Queryable,
-  organizationId: string,
-  userId: string,
-): Promise<Role | undefined> => {
-  const { rows } = await db.query<{ role: Role }>(
-    'SELECT role FROM membership WHERE organization_id = $1 AND user_id = $2',
-    [organizationId, userId],
-  );
-  return rows[0]?.role;
-};
-
 /** Owners of an organization, 50 at most. */
 export const listOwners = async (db: Queryable, organizationId: string): Promise<readonly string[]> => {
   const { rows } = await db.query<{ user_id: string }>(

@@ -113,8 +113,8 @@ describe('adding a member', () => {
 });
 
 describe('changing roles and leaving', () => {
-  const change = (userId: string, role: Role) => command('ChangeMemberRole', { userId, role });
-  const leave = (userId: string) => command('RemoveMember', { userId, reason: 'left' });
+  const change = (userId: string, role: Role) => command('ChangeMemberRole', { userId, role, askedBy: null });
+  const leave = (userId: string) => command('RemoveMember', { userId, reason: 'left', askedBy: null });
   const owners = [created, added('a', 'owner'), added('b', 'owner')] as const;
   it('records the role with the one before', () =>
     given(...owners)
@@ -135,6 +135,30 @@ describe('changing roles and leaving', () => {
     const last = given(created, added('a', 'owner'), added('b', 'editor'));
     last.when(leave('a')).thenThrows('OrganizationNeedsAnOwner');
     given(created, added('a', 'owner')).when(change('a', 'editor')).thenThrows('OrganizationNeedsAnOwner');
+  });
+  it('makes, changes and removes owners for those alone who are owners at that moment', () => {
+    const asked = (askedBy: string) => [
+      command('ChangeMemberRole', { userId: 'b', role: 'viewer', askedBy }),
+      command('RemoveMember', { userId: 'b', reason: 'removed', askedBy }),
+      command('ChangeMemberRole', { userId: 'v', role: 'owner', askedBy }),
+    ];
+    const members = [...owners, added('c', 'owner'), added('v', 'viewer'), added('e', 'editor')];
+    for (const each of ['e', 'service_token:t'].flatMap(asked))
+      given(...members)
+        .when(each)
+        .thenThrows('Forbidden');
+    // An owner whom another one has just made an editor.
+    const demoted: OrganizationEvent = {
+      type: 'MemberRoleChanged',
+      data: { organizationId, userId: 'c', role: 'editor', previousRole: 'owner', changedAt: at },
+    };
+    for (const each of asked('c'))
+      given(...members, demoted)
+        .when(each)
+        .thenThrows('Forbidden');
+    given(...members)
+      .when(command('RemoveMember', { userId: 'v', reason: 'removed', askedBy: 'e' }))
+      .then({ type: 'MemberRemoved', data: { organizationId, userId: 'v', reason: 'removed', removedAt: at } });
   });
   it('is refused for a stranger', () =>
     given(...owners)
