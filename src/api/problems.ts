@@ -19,6 +19,11 @@ const DOMAIN_PROBLEMS: Readonly<Record<DomainErrorId, Definition>> = {
     title: 'The link of the mail is not good any more',
     advice: 'Ask for a new mail: a link works once, for a time, and only until the next one is asked for.',
   },
+  AuthFailedLogin: {
+    status: 401,
+    title: 'The mail address or the password is wrong',
+    advice: 'Check both, or ask for a new password.',
+  },
   DeliveryIsOver: {
     status: 409,
     title: 'The delivery is over',
@@ -183,11 +188,6 @@ const EDGE_PROBLEMS = {
     status: 401,
     title: 'The mail address is not verified',
     advice: 'Follow the link in the mail, or ask for another with POST /api/v1/auth/resend-verification-email.',
-  },
-  AuthFailedLogin: {
-    status: 401,
-    title: 'The mail address or the password is wrong',
-    advice: 'Check both, or ask for a new password.',
   },
   AuthFailedRefresh: {
     status: 401,

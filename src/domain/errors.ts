@@ -5,6 +5,7 @@
 export type DomainErrorId =
   | 'ApplicationNameMissing'
   | 'AuthEmailExpired'
+  | 'AuthFailedLogin'
   | 'EventAlreadyIngested'
   | 'EventInvalidBase64Payload'
   | 'EventInvalidJsonPayload'

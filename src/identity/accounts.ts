@@ -100,6 +100,22 @@ export const holdAccount = async (run: RunQuery, userId: string): Promise<boolea
   return rows.length > 0;
 };
 
+/**
+ * In the place of this very hash; false when another has taken it meanwhile. A password that was checked before it was changed must
+ * not come back.
+ */
+export const replacePasswordHash = async (
+  run: RunQuery,
+  { userId, passwordHash }: Pick<Account, 'userId' | 'passwordHash'>,
+  next: string,
+): Promise<boolean> => {
+  const { rows } = await run(
+    'UPDATE user_account SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2 RETURNING user_id',
+    [userId, passwordHash, next],
+  );
+  return rows.length > 0;
+};
+
 /** Everything that is known of a person, with sessions and tokens of mails. */
 export const eraseAccount = async (run: RunQuery, userId: string): Promise<void> => {
   await run('DELETE FROM user_account WHERE user_id = $1', [userId]);

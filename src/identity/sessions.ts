@@ -16,15 +16,30 @@ export type Session = {
 /** `reuse`: a refresh token came a second time, so one of the two who had it stole it. */
 export type EndReason = 'logout' | 'password' | 'reuse';
 
+/**
+ * False when the account has another password by now, or is gone: whoever changes it ends all sessions, and a sign-in that began
+ * before must not outlive that. The lock has the two wait for each other.
+ */
 export const startSession = async (
   run: RunQuery,
-  session: Omit<Session, 'authenticatedAt'> & { readonly refreshTokenId: string },
-): Promise<void> => {
-  await run(
+  session: Omit<Session, 'authenticatedAt'> & { readonly refreshTokenId: string; readonly passwordHash: string },
+): Promise<boolean> => {
+  const { rows } = await run(
     `INSERT INTO user_session (session_id, user_id, refresh_token_id, created_at, authenticated_at, expires_at, ip)
-     VALUES ($1, $2, $3, $4, $4, $5, $6)`,
-    [session.sessionId, session.userId, session.refreshTokenId, session.createdAt, session.expiresAt, session.ip],
+     SELECT $1::uuid, user_id, $3::uuid, $4::timestamptz, $4::timestamptz, $5::timestamptz, $6
+     FROM user_account WHERE user_id = $2 AND password_hash = $7 FOR SHARE
+     RETURNING session_id`,
+    [
+      session.sessionId,
+      session.userId,
+      session.refreshTokenId,
+      session.createdAt,
+      session.expiresAt,
+      session.ip,
+      session.passwordHash,
+    ],
   );
+  return rows.length > 0;
 };
 
 type SessionRow = {

@@ -16,6 +16,7 @@ import {
   eraseAccount,
   holdAccount,
   markVerified,
+  replacePasswordHash,
   setPasswordHash,
 } from '../../identity/accounts.ts';
 import { emailKeyOf } from '../../identity/email.ts';
@@ -184,17 +185,19 @@ export const createAccountCommands = ({
       const { userId } = account;
       await user(request, 'ChangeUserPassword', { userId, by: 'mail' }, async (run, at) => {
         if (!(await takeMailToken(run, tokenId, 'password_reset', at))) throw linkUsed();
-        await changePassword(run, account, passwordHash, at);
+        await setPasswordHash(run, userId, passwordHash);
+        await afterPassword(run, account, at);
       });
       if (account.verifiedAt === null)
         await user(request, 'VerifyUserEmail', { userId }, (run, at) => markVerified(run, userId, at));
     },
 
-    /** Ends every session, this one, too. */
+    /** Ends every session, this one, too. Throws AuthFailedLogin when the password was changed since the account was read. */
     changePassword: (request: FastifyRequest, account: Account, passwordHash: string): Promise<boolean> =>
-      user(request, 'ChangeUserPassword', { userId: account.userId, by: 'session' }, (run, at) =>
-        changePassword(run, account, passwordHash, at),
-      ),
+      user(request, 'ChangeUserPassword', { userId: account.userId, by: 'session' }, async (run, at) => {
+        if (!(await replacePasswordHash(run, account, passwordHash))) throw passwordMoved();
+        await afterPassword(run, account, at);
+      }),
 
     /**
      * Everything personal is gone afterwards, and so is every membership, in the same append. Throws OrganizationNeedsAnOwner, and has
@@ -252,13 +255,15 @@ export const createAccountCommands = ({
   };
 };
 
-const changePassword = async (run: RunQuery, account: Account, passwordHash: string, at: Date): Promise<void> => {
-  const { userId, firstName, email } = account;
-  await setPasswordHash(run, userId, passwordHash);
+const afterPassword = async (run: RunQuery, { userId, firstName, email }: Account, at: Date): Promise<void> => {
   await endSessionsOf(run, userId, 'password', at);
   const content: MailContent = { template: 'password_changed', firstName };
   await addMail(run, { mailId: uuidv7(at.getTime()), recipient: email, content, at });
 };
+
+/** Of a sign-in or a change that began with a password of before. */
+export const passwordMoved = (): DomainError =>
+  new DomainError('AuthFailedLogin', 'The password was changed meanwhile. Sign in with the new one.');
 
 /** Of tokens that mails carry. Within an append it rolls that append back. */
 export const linkUsed = (): DomainError =>

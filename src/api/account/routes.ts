@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { uuidv7 } from '../../domain/event/ids.ts';
-import { type Account, findAccount, findAccountByEmail, setPasswordHash } from '../../identity/accounts.ts';
+import { type Account, findAccount, findAccountByEmail, replacePasswordHash } from '../../identity/accounts.ts';
 import { findMailToken, type MailPurpose, mayMail } from '../../identity/mail-tokens.ts';
 import { checkPassword } from '../../identity/passwords.ts';
 import { endSession, rotateRefreshToken } from '../../identity/sessions.ts';
@@ -130,14 +130,15 @@ export const accountRoutes =
         }
         if (account.verifiedAt === null)
           throw new Problem('AuthEmailNotVerified', 'The mail address is not verified. Follow the link in the mail.');
+        await commands.acceptInvitations(request, account);
+        const answer = await signIn.start(request, reply, account, cookie);
         if (passwords.needsRehash(account.passwordHash))
-          await setPasswordHash(
+          await replacePasswordHash(
             (sql, values) => instancePool.query(sql, values),
-            account.userId,
+            account,
             await passwords.hash(given),
           );
-        await commands.acceptInvitations(request, account);
-        return reply.code(201).send(await signIn.start(request, reply, account, cookie));
+        return reply.code(201).send(answer);
       },
     );
 

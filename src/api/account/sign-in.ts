@@ -5,6 +5,7 @@ import type { Account } from '../../identity/accounts.ts';
 import { type Session, startSession } from '../../identity/sessions.ts';
 import { rolesOf } from '../../projections/identity/queries.ts';
 import type { ApiDeps } from '../deps.ts';
+import { passwordMoved } from './commands.ts';
 import { setSessionCookie } from './cookie.ts';
 
 /** Hook0's lifetimes: an access token 5 minutes, a refresh token 30 minutes; in a cookie, a working day. */
@@ -88,7 +89,7 @@ export const createSignIn = ({
   return {
     expiryOf,
     answer,
-    /** A new session for whoever has just proved who it is. */
+    /** A new session for whoever has just proved who it is; throws AuthFailedLogin when that was with a password of before. */
     start: async (
       request: FastifyRequest,
       reply: FastifyReply,
@@ -105,8 +106,9 @@ export const createSignIn = ({
         createdAt,
         expiresAt: expiryOf(createdAt, inCookie),
         ip: request.ip,
+        passwordHash: account.passwordHash,
       };
-      await startSession((sql, values) => instancePool.query(sql, values), session);
+      if (!(await startSession((sql, values) => instancePool.query(sql, values), session))) throw passwordMoved();
       return answer(reply, account, { ...session, authenticatedAt: createdAt }, refreshTokenId, inCookie);
     },
   };
