@@ -37,6 +37,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   logging_collector: 'off',
   log_checkpoints: 'off',
   log_line_prefix: '',
+  // What it prints goes to our log, where neither rows (DETAIL, CONTEXT) nor values in statements may be.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
 };
 
 export const serverArguments = (pgData: string, port: number): string[] => [

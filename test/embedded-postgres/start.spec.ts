@@ -69,6 +69,19 @@ describe('an embedded Postgres', () => {
     expect(await findRunningEmbeddedPostgres(dataDir)).toBeUndefined();
   });
 
+  it('logs that a statement failed, and nothing of what was in it or in the row', async () => {
+    const lines: string[] = [];
+    const { url, stop } = await start((line) => lines.push(line));
+    await query(url, `CREATE TABLE told (name text CHECK (name = ''), note text)`);
+    await expect(query(url, `INSERT INTO told VALUES ('Ada', 'a secret')`)).rejects.toThrow(
+      'violates check constraint',
+    );
+    await stop();
+    const said = lines.join('\n');
+    expect(said).toContain('violates check constraint');
+    expect(said).not.toMatch(/Ada|a secret/);
+  });
+
   it('is refused to a second owner, in this process or another', async () => {
     const { url, stop } = await start();
     const sentence = `is in use by process ${process.pid}: stop that one first, or choose another POSTHORN_DATA_DIR.`;
