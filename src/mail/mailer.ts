@@ -53,6 +53,9 @@ type Row = {
   tries: number;
 };
 
+/** A mail server's refusal quotes the recipient, who has no place in a log. */
+const withoutAddresses = (text: string): string => text.replaceAll(/[^\s<>"'(),:;[\]]+@[^\s<>"'(),:;[\]]+/g, '…');
+
 /**
  * Sends what the outbox holds, one after the other: at least once, under one message id. A mail that cannot be sent is tried
  * again for two days and then dropped with an error.
@@ -105,12 +108,10 @@ export const createMailer = ({ pool, transport, from, pageUrl, signToken, onErro
   };
 
   const postpone = async (client: Pick<Pool, 'query'>, row: Row, error: unknown): Promise<void> => {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = withoutAddresses(error instanceof Error ? error.message : String(error));
     const isOver = row.tries + 1 >= TRIES_MAX;
     onError(
-      new Error(`Mail ${row.mail_id} (${row.template}) could not be sent${isOver ? ' and is given up' : ''}: ${why}`, {
-        cause: error,
-      }),
+      new Error(`Mail ${row.mail_id} (${row.template}) could not be sent${isOver ? ' and is given up' : ''}: ${why}`),
     );
     if (isOver) await client.query(REMOVE, [row.mail_id]);
     else

@@ -132,6 +132,24 @@ describe('mails', () => {
     await smtp.close();
   });
 
+  it('that are refused name nobody where it is logged', async () => {
+    const errors: unknown[] = [];
+    const refusing: Transport = {
+      send: () =>
+        Promise.reject(new Error("All recipients were rejected: 550 5.1.1 <ada@example.com>: 'ada@example.com'")),
+      close: () => undefined,
+    };
+    const mailer = startMailer(refusing, errors);
+    await write(welcome('Ada'));
+    mailer.hint();
+    await eventually(() => expect(errors).toHaveLength(1));
+    const [error] = errors as Error[];
+    expect(error?.message).toContain('550 5.1.1 <…>');
+    expect(`${error?.message} ${error?.cause}`).not.toContain('@');
+    await mailer.stop();
+    await pool.query('DELETE FROM mail');
+  });
+
   it('are sent once by two processes', async () => {
     const smtp = await startSmtp();
     for (let index = 0; index < 20; index += 1) await write(welcome(`Number ${index}`));
