@@ -49,6 +49,20 @@ describe('members', () => {
     expect((await service.get(`/organizations/${owner.organizationId}`, late.token)).status).toBe(404);
   });
 
+  it('are not invited without end: an address gets ten mails a day', async () => {
+    const invitation = async (): Promise<number> => {
+      const { status } = await invite('flooded@example.com', 'viewer');
+      const { json } = await service.get(`/organizations/${owner.organizationId}/invitations`, owner.token);
+      for (const { invitation_id: id } of json)
+        await service.delete(`/organizations/${owner.organizationId}/invitations/${id}`, owner.token);
+      return status;
+    };
+    const statuses: number[] = [];
+    for (let n = 0; n < 11; n += 1) statuses.push(await invitation());
+    expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429]);
+    expect((await invite('calm@example.com', 'viewer')).status).toBe(200);
+  });
+
   it('have the last owner stay', async () => {
     expect((await remove(owner.userId)).json.id).toBe('OrganizationNeedsAnOwner');
     expect((await changeRole(owner.userId, 'viewer')).json.id).toBe('OrganizationNeedsAnOwner');

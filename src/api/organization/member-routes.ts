@@ -14,6 +14,7 @@ import { findOrganizationsAsOf } from '../../projections/configuration/lists-as-
 import { findOrganization } from '../../projections/configuration/queries.ts';
 import { membersAsOf, pageOfMembersAsOf } from '../../projections/identity/as-of.ts';
 import { listInvitations, listMembers } from '../../projections/identity/queries.ts';
+import { createGuessLimits } from '../account/limits.ts';
 import { email } from '../account/routes.ts';
 import { authorize } from '../auth/authorize.ts';
 import { actorOf } from '../auth/principal.ts';
@@ -71,6 +72,7 @@ export const memberRoutes =
   async (app) => {
     const { pool, instancePool, config, now, partitions, limitsOf, mailHint } = deps;
     const commands = createCommands(deps);
+    const limits = createGuessLimits(deps);
 
     const nameOf = async (organizationId: string): Promise<string> => {
       const found = await findOrganization(pool, organizationId);
@@ -160,7 +162,7 @@ export const memberRoutes =
           tag: 'Organizations',
           summary: 'Invite somebody',
           description:
-            'Whoever has an account is a member at once. Whoever has none gets a mail, and is a member as soon as an account with this address is verified. The answer is the same.',
+            'Whoever has an account is a member at once. Whoever has none gets a mail, and is a member as soon as an account with this address is verified. The answer is the same. An address gets ten mails a day at most, an organization sends sixty a minute.',
           problems: ['InvalidRole', 'InvitedUserAlreadyInOrganization', 'TooManyMembersPerOrganization'],
         },
         {
@@ -176,6 +178,7 @@ export const memberRoutes =
         const role = roleOf(request.body.role);
         requireOwnerFor(request, organizationId, role);
         const organization = await nameOf(organizationId);
+        if (request.principal.kind !== 'master') await limits.invitation(organizationId, address);
         const account = await findAccountByEmail(instancePool, address);
         const hasAccount = account !== undefined && account.verifiedAt !== null;
         const { members: membersMax } = await limitsOf.organization(organizationId);
