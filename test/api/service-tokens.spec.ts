@@ -90,6 +90,26 @@ describe('a restricted token', () => {
     return String(answer.json.biscuit);
   };
 
+  it('neither shows nor makes a credential that is not restricted', async () => {
+    const { token_id: tokenId, biscuit } = await create();
+    const soon = attenuate(biscuit, { expiresAt: new Date(Date.now() + 60_000) });
+    expect((await service.get(`/applications/${applicationId}`, soon)).status).toBe(200);
+    const organization = { organization_id: owner.organizationId };
+    const invite = `/organizations/${owner.organizationId}/invite`;
+    const answers = await Promise.all([
+      service.get(`/service_token/${tokenId}`, soon),
+      service.get(`/service_token?organization_id=${owner.organizationId}`, soon),
+      service.put(`/service_token/${tokenId}`, { name: 'shown' }, soon),
+      service.post(`/service_token/${tokenId}/attenuate`, { actions: ['event:list'] }, soon),
+      service.post('/service_token', { ...organization, name: 'mine' }, soon),
+      service.get(`/application_secrets?application_id=${applicationId}`, soon),
+      service.post('/application_secrets', { application_id: applicationId, name: 'mine' }, soon),
+      service.post(invite, { email: 'mine@example.com', role: 'editor' }, soon),
+    ]);
+    expect(answers.map(({ status, json }) => `${status} ${json.id}`)).toEqual(answers.map(() => '403 Forbidden'));
+    expect((await service.get(`/service_token/${tokenId}`, biscuit)).json.biscuit).toBe(biscuit);
+  });
+
   it('opens one application', async () => {
     const token = await made({ application_id: applicationId });
     expect((await ingest(token)).status).toBe(201);

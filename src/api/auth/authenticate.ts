@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
+import { OUTLASTING } from '../../domain/access/actions.ts';
 import type { CommitListener } from '../../eventstore/group-commit.ts';
 import { findLiveSession } from '../../identity/sessions.ts';
 import { isServiceTokenLive, rolesOf } from '../../projections/identity/queries.ts';
@@ -102,6 +103,8 @@ export const createAuthenticate = ({ pool, masterKey, tokens, use, refused, now 
     if (!(await isServiceTokenLive(pool, tokenId, revocationIds)))
       throw new Problem('AuthInvalidBiscuit', 'The service token was revoked. Make a new one.');
     const failing: ServiceTokenPrincipal['failing'] = ({ eventTypes, ...ask }) => {
+      if (token.isAttenuated && OUTLASTING.has(ask.action))
+        return ['what it shows or makes would not be restricted; use the token that it was made of'];
       const verdict = tokens.permits(token, { ...ask, eventTypeNames: eventTypes, now: now() });
       return verdict.allowed ? [] : verdict.failed;
     };

@@ -29,6 +29,22 @@ export const ACTIONS: readonly Action[] = Object.entries(VERBS).flatMap(([subjec
 
 export const isAction = (text: string): text is Action => ACTIONS.some((action) => action === text);
 
+/**
+ * What shows or makes a credential, or lets somebody in: its restrictions would not hold for that, so that a restricted token could
+ * rid itself of them.
+ */
+export const OUTLASTING: ReadonlySet<string> = new Set<Action>([
+  'organization:invite',
+  'organization:edit_role',
+  'service_token:list',
+  'service_token:create',
+  'service_token:get',
+  'service_token:edit',
+  'application_secret:list',
+  'application_secret:create',
+  'application_secret:edit',
+]);
+
 /** How many characters have to be put in, taken out or replaced to get from one text to the other (Levenshtein's distance). */
 const distance = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);

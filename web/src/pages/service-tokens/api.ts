@@ -23,7 +23,7 @@ export const restrictToken = (id: string, restrictions: Restrictions): Promise<R
 export const revokeBlock = (id: string, revocationId: string): Promise<void> =>
   rest('POST', `/service_token/${id}/revoke_block`, { revocation_id: revocationId });
 
-/** What an editor may do, and so a service token; by what it is about. */
+/** What an editor may do, and a restricted service token; by what it is about. */
 export const ACTIONS: readonly (readonly [what: string, actions: readonly string[]])[] = [
   ['Events', ['event:ingest', 'event:list', 'event:get', 'event:replay', 'event:erase']],
   ['Event types', ['event_type:list', 'event_type:get', 'event_type:create', 'event_type:edit', 'event_type:delete']],
@@ -38,9 +38,5 @@ export const ACTIONS: readonly (readonly [what: string, actions: readonly string
   [
     'Applications',
     ['application:list', 'application:get', 'application:create', 'application:edit', 'application:delete'],
-  ],
-  [
-    'Application secrets',
-    ['application_secret:list', 'application_secret:create', 'application_secret:edit', 'application_secret:delete'],
   ],
 ];
