@@ -96,7 +96,7 @@ it('secrets are shown for ten minutes after the password, and again once it is c
   expect(await seen(token)).toMatchObject({ header: 'kept', biscuit: expect.any(String) });
 });
 
-it('what was not shown is kept when it is sent back', async () => {
+it('what was not shown is kept when it is sent back, and goes to no other receiver', async () => {
   const token = await later(owner);
   const { json } = await service.get(`/subscriptions/${subscriptionId}`, token);
   const replaced = await service.put(
@@ -107,6 +107,14 @@ it('what was not shown is kept when it is sent back', async () => {
   expect([replaced.status, replaced.json.description, replaced.json.secret]).toEqual([200, 'changed', null]);
   expect(json.description).toBeNull();
   expect((await service.get(`/subscriptions/${subscriptionId}`)).json.target.headers).toEqual({ 'x-api-key': 'kept' });
+
+  const path = `/subscriptions/${subscriptionId}`;
+  const at = (url: string) => ({ ...body(null), target: { ...body(null).target, url } });
+  const moved = await service.put(path, at('http://127.0.0.9:10/'), token);
+  expect([moved.status, moved.json.id]).toEqual([403, 'ReauthenticationNeeded']);
+  expect((await service.get(path)).json.target.url).toBe('http://127.0.0.9:9/');
+  expect((await service.put(path, at('http://127.0.0.9:9/other'), token)).status).toBe(200);
+  expect((await service.put(path, at('http://127.0.0.9:10/'))).status).toBe(200);
 });
 
 it('viewers never see any, however fresh their password', async () => {

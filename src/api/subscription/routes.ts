@@ -15,7 +15,7 @@ import {
   listSubscriptions,
   type SubscriptionRecord,
 } from '../../projections/configuration/queries.ts';
-import { maySeeSecrets } from '../auth/authorize.ts';
+import { maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import { readDelivery } from '../delivery/history.ts';
 import { Delivery, viewDelivery } from '../delivery/view.ts';
@@ -72,6 +72,14 @@ const keptHeaders = (
       return [name, kept];
     }),
   );
+
+const keepsValues = ({
+  target,
+}: {
+  readonly target: { readonly headers: Readonly<Record<string, string | null>> };
+}): boolean => Object.values(target.headers).includes(null);
+const isSameOrigin = (one: string, other: string): boolean =>
+  URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin;
 
 export const subscriptionRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
@@ -266,8 +274,8 @@ export const subscriptionRoutes =
           tag: 'Subscriptions',
           summary: 'Replace a subscription',
           description:
-            'Sets everything; what is left out is empty then. Disabling cancels what is still owed, and enabling does not bring it back.',
-          problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'UnauthorizedWorkers'],
+            'Sets everything; what is left out is empty then. Disabling cancels what is still owed, and enabling does not bring it back. A header value of null is kept; with a target elsewhere that takes the right to see it.',
+          problems: ['EventTypeDoesNotExist', 'LabelsAmbiguity', 'ReauthenticationNeeded', 'UnauthorizedWorkers'],
         },
         { params: SubscriptionParams, body: Replacement, response: { 200: Subscription } },
       ),
@@ -282,6 +290,9 @@ export const subscriptionRoutes =
         );
         const { subscriptionId, applicationId, organizationId } = before;
         checkWorkers(body);
+        // Whoever may not see the values must not have them sent to a place of their own choice either.
+        if (keepsValues(body) && !isSameOrigin(body.target.url, before.settings.target.url))
+          requireFreshPassword(request.principal, now());
         const { settings, writes } = await settingsOf(body, organizationId, before);
         // Names that it lists already may have been deactivated since; they do no harm.
         const added = settings.eventTypes.filter((name) => !before.settings.eventTypes.includes(name));
