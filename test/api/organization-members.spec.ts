@@ -205,6 +205,26 @@ describe('members', () => {
       ]);
     });
   });
+
+  it('see it of what takes an owner, too', async () => {
+    const edgar = await service.person('Edgar');
+    await invite(edgar.email, 'editor');
+    const path = `/organizations/${owner.organizationId}/invite`;
+    const call = (method: string, body: object) => service.call(path, { method, body, token: edgar.token });
+    const tried = [
+      await call('POST', { email: 'heir@example.com', role: 'owner' }),
+      await call('PUT', { user_id: edgar.userId, role: 'owner' }),
+      await call('DELETE', { user_id: owner.userId }),
+    ];
+    expect(tried.map(({ status }) => status)).toEqual([403, 403, 403]);
+    const { reader } = service.service.node.core;
+    await eventually(async () => {
+      const stream = await reader.readStream(`access:user:${edgar.userId}`);
+      expect(new Set(stream.map(({ data }) => data.action))).toEqual(
+        new Set(['organization:invite', 'organization:edit_role', 'organization:revoke']),
+      );
+    });
+  });
 });
 
 it('whoever founds an organization by GraphQL is its owner, and sees it in the same answer', async () => {

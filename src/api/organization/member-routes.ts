@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { ROLES, type Role } from '../../domain/organization/role.ts';
@@ -64,6 +65,23 @@ const requireOwnerFor = ({ principal }: FastifyRequest, organizationId: string, 
     principal.kind === 'master' || (principal.kind === 'user' && principal.roles.get(organizationId) === 'owner');
   if (role === 'owner' && !isOwner)
     throw new Problem('Forbidden', 'Only an owner can make, change or remove an owner.');
+};
+
+/** What is refused here for want of rank is recorded as what `authorize` refuses is. */
+const recorded = async <Result>(
+  { principal }: FastifyRequest,
+  action: Action,
+  organizationId: string,
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  try {
+    return await work();
+  } catch (error) {
+    const isRank = (error instanceof Problem || error instanceof DomainError) && error.id === 'Forbidden';
+    if (isRank && principal.kind !== 'master')
+      principal.refused({ actor: actorOf(principal), action, id: 'Forbidden', organizationId });
+    throw error;
+  }
 };
 
 /** Members of an organization, and those who were invited and have no account yet. */
@@ -176,7 +194,9 @@ export const memberRoutes =
         const { email: address } = request.body;
         authorize(request.principal, 'organization:invite', { organizationId });
         const role = roleOf(request.body.role);
-        requireOwnerFor(request, organizationId, role);
+        await recorded(request, 'organization:invite', organizationId, async () =>
+          requireOwnerFor(request, organizationId, role),
+        );
         const organization = await nameOf(organizationId);
         if (request.principal.kind !== 'master') await limits.invitation(organizationId, address);
         const account = await findAccountByEmail(instancePool, address);
@@ -239,7 +259,9 @@ export const memberRoutes =
         authorize(request.principal, 'organization:edit_role', { organizationId });
         const role = roleOf(request.body.role);
         const data = { organizationId, userId, role, askedBy: askerOf(request) };
-        await commands.members(request, { type: 'ChangeMemberRole', data });
+        await recorded(request, 'organization:edit_role', organizationId, () =>
+          commands.members(request, { type: 'ChangeMemberRole', data }),
+        );
         return {};
       },
     );
@@ -262,12 +284,14 @@ export const memberRoutes =
         const { principal } = request;
         const isSelf = principal.kind === 'user' && principal.userId === userId;
         authorize(principal, isSelf ? 'organization:get' : 'organization:revoke', { organizationId });
-        await commands.members(request, {
-          type: 'RemoveMember',
-          data: isSelf
-            ? { organizationId, userId, reason: 'left', askedBy: null }
-            : { organizationId, userId, reason: 'removed', askedBy: askerOf(request) },
-        });
+        await recorded(request, 'organization:revoke', organizationId, () =>
+          commands.members(request, {
+            type: 'RemoveMember',
+            data: isSelf
+              ? { organizationId, userId, reason: 'left', askedBy: null }
+              : { organizationId, userId, reason: 'removed', askedBy: askerOf(request) },
+          }),
+        );
         return {};
       },
     );
