@@ -15,18 +15,13 @@ let buckets: Buckets;
 /** Milliseconds since T0, for the database and for all processes. */
 let clock = 0;
 let statements = 0;
+/** Tests begun: what a process of an earlier one still asks for, ahead of need, is not counted. */
+let tests = 0;
 const failures: unknown[] = [];
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = createAppPool({ url: database.url, max: 2, name: 'test' });
-  const real = createBuckets({ pool, at: () => new Date(T0 + clock) });
-  buckets = {
-    ...real,
-    borrow: (asks) => {
-      statements += 1;
-      return real.borrow(asks);
-    },
-  };
+  buckets = createBuckets({ pool, at: () => new Date(T0 + clock) });
 });
 afterAll(async () => {
   await pool.end();
@@ -35,13 +30,24 @@ afterAll(async () => {
 beforeEach(async () => {
   await pool.query('DELETE FROM rate_limit');
   clock = 0;
+  tests += 1;
   statements = 0;
   failures.length = 0;
 });
 
+const counted = (own: Pick<Buckets, 'borrow'>): Pick<Buckets, 'borrow'> => {
+  const test = tests;
+  return {
+    borrow: (asks) => {
+      if (test === tests) statements += 1;
+      return own.borrow(asks);
+    },
+  };
+};
+
 const newProcess = (own: Pick<Buckets, 'borrow'> = buckets, keysMax?: number): RateLimiter =>
   createRateLimiter({
-    buckets: own,
+    buckets: counted(own),
     now: () => clock,
     onError: (error) => failures.push(error),
     ...(keysMax === undefined ? {} : { keysMax }),
