@@ -4,10 +4,13 @@ const CHANNEL = 'posthorn_log';
 /** At most one NOTIFY in this time, whatever is committed: eager wake-ups cost more than they bring. */
 const COALESCE_MS = 10;
 const RECONNECT_MS = 1_000;
+/** A server that says nothing for so long holds up neither later hints nor the end. */
+const ANSWERS_WITHIN_MS = 2_000;
 
 export type Wake = {
   /** Tells the other processes that these log partitions have grown; sent soon, on a connection of its own. */
   announce(partitions: Iterable<number>): void;
+  /** Sends first what is announced already: the others would find the last work of this process later otherwise. */
   stop(): Promise<void>;
 };
 
@@ -30,14 +33,15 @@ export const createWake = ({
   let retry: NodeJS.Timeout | undefined;
   let timer: NodeJS.Timeout | undefined;
   const pending = new Set<number>();
+  /** The last hint to be sent; a connection sends one after the other. */
+  let sending: Promise<unknown> = Promise.resolve();
 
-  const send = async (): Promise<void> => {
+  const send = (): void => {
     timer = undefined;
-    const connection = client;
-    if (!connection || pending.size === 0) return;
+    if (!client || pending.size === 0) return;
     const payload = [...pending].join(',');
     pending.clear();
-    await connection.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]).catch(onError);
+    sending = client.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]).catch(onError);
   };
 
   const connect = async (): Promise<void> => {
@@ -46,6 +50,7 @@ export const createWake = ({
       connectionString: url,
       application_name: 'posthorn wake',
       keepAlive: true,
+      query_timeout: ANSWERS_WITHIN_MS,
       // A hint need not survive a crash, so its commit waits for no disk.
       options: '-c role=posthorn_app -c synchronous_commit=off',
     });
@@ -74,13 +79,16 @@ export const createWake = ({
 
   return {
     announce: (partitions) => {
+      if (stopped) return;
       for (const partition of partitions) pending.add(partition);
-      timer ??= setTimeout(() => void send(), COALESCE_MS);
+      timer ??= setTimeout(send, COALESCE_MS);
     },
     stop: async () => {
       stopped = true;
       clearTimeout(timer);
       clearTimeout(retry);
+      send();
+      await sending;
       await client?.end().catch(onError);
     },
   };

@@ -106,9 +106,9 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
         watch.stop();
         await projector?.leases.stop();
         for (const runner of projector?.runners ?? []) await runner.stop();
-        await wake.stop();
         await cleaned;
         await core.log.drained();
+        await wake.stop();
         await worker?.sender.close().catch(onError);
         const { appendPool, queryPool, tenantPool, workPool, leasePool } = core;
         await Promise.all([appendPool, queryPool, tenantPool, workPool, leasePool].map((pool) => pool.end()));

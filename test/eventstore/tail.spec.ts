@@ -112,6 +112,24 @@ describe('waking other processes', () => {
     expect(own).toEqual([]);
     await Promise.all([sender.stop(), listener.stop()]);
   });
+
+  it('tells what was announced before it stops, and what is under way ends without an error', async () => {
+    const others: number[] = [];
+    const errors: unknown[] = [];
+    const onError = (error: unknown): unknown => errors.push(error);
+    const listener = createWake({ url: test.url, onWake: (partitions) => others.push(...partitions), onError });
+    const sender = createWake({ url: test.url, onWake: () => undefined, onError });
+    await eventually(() => {
+      sender.announce([3]);
+      expect(others).toContain(3);
+    });
+    sender.announce([5]);
+    await sender.stop();
+    await eventually(() => expect(others).toContain(5));
+    sender.announce([6]);
+    expect(errors).toEqual([]);
+    await listener.stop();
+  });
 });
 
 describe('upcasting', () => {
