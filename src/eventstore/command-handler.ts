@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, Decider, Event } from '@event-driven-io/emmett';
 import type { DomainEventMetadata } from '../domain/metadata.ts';
 import { GuardUndone } from './flush.ts';
+import { fold } from './fold.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { LogReader } from './read.ts';
 import { createTurns, TooContended, type Turns } from './turns.ts';
@@ -47,13 +48,9 @@ export const createCommandHandler =
     /** Undefined when somebody else was quicker. */
     const attempt = async (): Promise<Handled<State> | undefined> => {
       const history = await reader.readStream(target.streamId, { partition: target.partition });
-      const state = history.reduce(
-        (folded, event) => decider.evolve(folded, event as unknown as E),
-        decider.initialState(),
-      );
+      const { state, version } = fold(decider, history);
       const decided = [decider.decide(typeof command === 'function' ? command(state) : command, state)].flat() as E[];
       if (decided.length === 0) return { state, events: [] };
-      const version = history.at(-1)?.streamVersion ?? 0;
       const { others = [], ...rest } = await along(decided, state, version);
       const own = { ...target, expectedVersion: version, events: decided };
       const append: Append = { ...rest, streams: [own, ...others], metadata };

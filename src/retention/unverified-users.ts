@@ -1,8 +1,9 @@
 import type { Pool } from 'pg';
 import { organizationDecider } from '../domain/organization/decider.ts';
-import type { OrganizationCommand, OrganizationEvent } from '../domain/organization/events.ts';
+import type { OrganizationCommand } from '../domain/organization/events.ts';
 import { userDecider } from '../domain/user/decider.ts';
 import { GuardUndone } from '../eventstore/flush.ts';
+import { fold } from '../eventstore/fold.ts';
 import { readInstance } from '../eventstore/initialise.ts';
 import { partitionOf } from '../eventstore/partition.ts';
 import { createLogReader, type LogReader } from '../eventstore/read.ts';
@@ -53,11 +54,8 @@ const leave = async (
   for (const { organization_id: organizationId, holds_nothing: holdsNothing } of rows) {
     const streamId = `organization:${organizationId}`;
     const partition = partitionOf(organizationId, partitions);
-    const history = await reader.readStream(streamId, { partition });
-    let state = (history as unknown as OrganizationEvent[]).reduce(
-      organizationDecider.evolve,
-      organizationDecider.initialState(),
-    );
+    const folded = fold(organizationDecider, await reader.readStream(streamId, { partition }));
+    let { state } = folded;
     if (state.status !== 'active' || !state.members.has(userId)) continue;
     const commands: OrganizationCommand[] = [
       { type: 'RemoveMember', data: { organizationId, userId, reason: 'erased', askedBy: null }, metadata: { now } },
@@ -71,7 +69,7 @@ const leave = async (
       state = decided.reduce(organizationDecider.evolve, state);
       return decided;
     });
-    streams.push({ streamId, partition, expectedVersion: history.at(-1)?.streamVersion ?? 0, events });
+    streams.push({ streamId, partition, expectedVersion: folded.version, events });
   }
   return { streams, deleted };
 };

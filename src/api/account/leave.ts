@@ -1,6 +1,6 @@
 import { DomainError } from '../../domain/errors.ts';
 import { organizationDecider } from '../../domain/organization/decider.ts';
-import type { OrganizationEvent } from '../../domain/organization/events.ts';
+import { fold } from '../../eventstore/fold.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { StreamAppend } from '../../eventstore/types.ts';
 import { findOrganizations } from '../../projections/configuration/lists.ts';
@@ -27,16 +27,12 @@ export const leaveAll = async (
   const history = Map.groupBy(await reader.readStreams(places), ({ streamId }) => streamId);
   const ownerless: string[] = [];
   const streams = places.flatMap(({ organizationId, streamId, partition }): StreamAppend[] => {
-    const past = history.get(streamId) ?? [];
-    const state = (past as unknown as OrganizationEvent[]).reduce(
-      organizationDecider.evolve,
-      organizationDecider.initialState(),
-    );
+    const { state, version } = fold(organizationDecider, history.get(streamId));
     if (state.status !== 'active' || !state.members.has(userId)) return []; // Removed by somebody else meanwhile.
     try {
       const data = { organizationId, userId, reason: 'left', askedBy: null } as const;
       const events = [organizationDecider.decide({ type: 'RemoveMember', data, metadata: { now } }, state)].flat();
-      return [{ streamId, partition, expectedVersion: past.at(-1)?.streamVersion ?? 0, events }];
+      return [{ streamId, partition, expectedVersion: version, events }];
     } catch (error) {
       if (!(error instanceof DomainError && error.id === 'OrganizationNeedsAnOwner')) throw error;
       ownerless.push(organizationId);

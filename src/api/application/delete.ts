@@ -1,12 +1,12 @@
+import type { Command, Decider, Event } from '@event-driven-io/emmett';
 import type { FastifyRequest } from 'fastify';
 import { applicationDecider } from '../../domain/application/decider.ts';
-import type { ApplicationEvent } from '../../domain/application/events.ts';
 import { subscriptionDecider } from '../../domain/subscription/decider.ts';
-import type { SubscriptionEvent } from '../../domain/subscription/events.ts';
 import { unlessUndone, untilDone } from '../../eventstore/command-handler.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
+import { fold } from '../../eventstore/fold.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
-import type { RecordedEvent, RunQuery, StreamAppend } from '../../eventstore/types.ts';
+import type { RunQuery, StreamAppend } from '../../eventstore/types.ts';
 import { countSubscriptions } from '../../projections/configuration/lists.ts';
 import { projectConfiguration } from '../../projections/configuration/projections.ts';
 import { listSubscriptions } from '../../projections/configuration/queries.ts';
@@ -48,24 +48,24 @@ export const createDeleteApplication = ({ pool, log, reader, turns, partitions, 
       (event) => event.streamId,
     );
     const metadata = { now: now() };
-    const deleteApplication = decideOn(history.get(streamId), (past) =>
-      applicationDecider.decide(
-        { type: 'DeleteApplication', data: { applicationId }, metadata },
-        (past as unknown as ApplicationEvent[]).reduce(applicationDecider.evolve, applicationDecider.initialState()),
+    /** What a command appends to its stream. */
+    const decided = <State, C extends Command, E extends Event>(
+      name: string,
+      decider: Decider<State, C, E>,
+      command: C,
+    ): StreamAppend => {
+      const { state, version } = fold(decider, history.get(name));
+      return { streamId: name, partition, expectedVersion: version, events: [decider.decide(command, state)].flat() };
+    };
+    const streams = [
+      decided(streamId, applicationDecider, { type: 'DeleteApplication', data: { applicationId }, metadata }),
+      ...subscriptionIds.map((subscriptionId) =>
+        decided(`subscription:${subscriptionId}`, subscriptionDecider, {
+          type: 'DeleteSubscription',
+          data: { subscriptionId, applicationId, organizationId },
+          metadata,
+        }),
       ),
-    );
-    const deleteSubscription = (subscriptionId: string) => (past: readonly RecordedEvent[]) =>
-      subscriptionDecider.decide(
-        { type: 'DeleteSubscription', data: { subscriptionId, applicationId, organizationId }, metadata },
-        (past as unknown as SubscriptionEvent[]).reduce(subscriptionDecider.evolve, subscriptionDecider.initialState()),
-      );
-    const streams: StreamAppend[] = [
-      { streamId, partition, ...deleteApplication },
-      ...subscriptionIds.map((id) => ({
-        streamId: `subscription:${id}`,
-        partition,
-        ...decideOn(history.get(`subscription:${id}`), deleteSubscription(id)),
-      })),
     ].filter(({ events }) => events.length > 0);
     if (streams.length === 0) return true;
     const result = await unlessUndone(
@@ -87,13 +87,3 @@ export const createDeleteApplication = ({ pool, log, reader, turns, partitions, 
     await turns.take(streamId, () => untilDone(streamId, () => attempt(request, ids)));
   };
 };
-
-type Decided = { type: string; data: Record<string, unknown> };
-
-const decideOn = (
-  past: readonly RecordedEvent[] = [],
-  decide: (past: readonly RecordedEvent[]) => Decided | Decided[],
-): { expectedVersion: number; events: Decided[] } => ({
-  expectedVersion: past.at(-1)?.streamVersion ?? 0,
-  events: [decide(past)].flat(),
-});

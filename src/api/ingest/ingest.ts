@@ -7,6 +7,7 @@ import type { EventEvent, IngestedEvent, PayloadContentType } from '../../domain
 import { deliveryId, uuidv7 } from '../../domain/event/ids.ts';
 import type { DomainEventMetadata } from '../../domain/metadata.ts';
 import { GuardUndone } from '../../eventstore/flush.ts';
+import { fold } from '../../eventstore/fold.ts';
 import type { GroupCommit } from '../../eventstore/group-commit.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
 import type { LogReader } from '../../eventstore/read.ts';
@@ -158,8 +159,8 @@ export const createIngest = ({
     streamId: string,
     partition: number,
   ): Promise<Ingested> => {
-    const history = (await reader.readStream(streamId, { partition })) as unknown as EventEvent[];
-    const state = history.reduce(eventDecider.evolve, eventDecider.initialState());
+    const history = await reader.readStream(streamId, { partition });
+    const { state } = fold(eventDecider, history);
     // Throws when the content is not the same; otherwise nothing is left to decide.
     eventDecider.decide(
       {
@@ -169,7 +170,7 @@ export const createIngest = ({
       },
       state,
     );
-    const first = history[0];
+    const first = history[0] as unknown as EventEvent | undefined;
     if (first?.type !== 'EventIngested') throw new Error(`Stream ${streamId} does not begin with EventIngested.`);
     const { receivedAt, deliveries } = first.data;
     return { applicationId: request.applicationId, eventId, receivedAt, isRepeat: true, deliveries };
