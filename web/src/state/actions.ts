@@ -1,3 +1,5 @@
+import type { Action as ApiAction } from '../../../src/domain/access/actions.ts';
+
 /** What pages want to do, in the API's names. */
 export const ACTIONS = [
   'organization:create',
@@ -46,5 +48,5 @@ export const ACTIONS = [
   'request_attempt:list',
   'dead_letter:list',
   'dead_letter:replay',
-] as const;
+] as const satisfies readonly ApiAction[];
 export type Action = (typeof ACTIONS)[number];
