@@ -50,7 +50,7 @@ export class BodyChanged extends Error {}
 export type Vault = {
   /** The row that keeps `plain` under `sealedId`, to be written in the append that names the id. */
   seal(value: { organizationId: string; sealedId: string; plain: string }): Promise<Write>;
-  /** The values behind the ids; an id whose value or key was destroyed is missing from the answer. */
+  /** The values behind the ids, in their order; an id whose value or key was destroyed is missing from the answer. */
   open(sealedIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** For bodies of this organization; its data key is made if it has none. */
   bodySealer(organizationId: string): Promise<SealBody>;
@@ -152,15 +152,20 @@ export const createVault = ({
         if (opened.size >= openedMax) opened.delete(opened.keys().next().value ?? '');
         opened.set(value.sealedId, value);
       }
-      const answer = new Map<string, string>();
-      for (const id of sealedIds) {
-        const value = found.get(id);
-        if (!value) continue;
-        // What was opened goes with its key, too.
-        if (await findDataKey(value.organizationId)) answer.set(id, value.plain);
-        else opened.delete(id);
+      // What was opened goes with its key, too.
+      for (const organizationId of new Set([...found.values()].map((value) => value.organizationId))) {
+        if (await findDataKey(organizationId)) continue;
+        for (const value of found.values()) {
+          if (value.organizationId !== organizationId) continue;
+          found.delete(value.sealedId);
+          opened.delete(value.sealedId);
+        }
       }
-      return answer;
+      return new Map(
+        sealedIds
+          .flatMap((id) => found.get(id) ?? [])
+          .map(({ sealedId, plain }): [string, string] => [sealedId, plain]),
+      );
     },
     bodySealer: async (organizationId) => {
       const dataKey = await dataKeyOf(organizationId);
