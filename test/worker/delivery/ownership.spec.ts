@@ -172,12 +172,17 @@ describe('a worker that takes log partitions', () => {
     await cluster.start(API);
     const worker = await cluster.start(WORKER);
     const tenant = await subscribe(4);
-    const heads = vi.spyOn(worker.node.core.reader, 'heads');
-    // Its own look at the heads asks as well.
-    for (let times = 0; times < 4; times += 1) heads.mockRejectedValueOnce(new Error('away'));
+    const heads = vi.spyOn(worker.node.core.workReader, 'heads').mockRejectedValue(new Error('away'));
     await cluster.owner.query(
       `UPDATE processor_lease SET until = '-infinity', owner = NULL WHERE processor = 'delivery'`,
     );
+    const owners = async (): Promise<unknown[]> =>
+      (await cluster.owner.query(`SELECT DISTINCT owner FROM processor_lease WHERE processor = 'delivery'`)).rows;
+    await until(async () => {
+      expect(await owners()).toEqual([{ owner: worker.node.worker?.leases.owner }]);
+      expect(held(worker)).toBe(0);
+    });
+    heads.mockRestore();
     await cluster.ingest(tenant);
     await cluster.settled(5 * LEASE_MS);
     expect(receiver.requests).toHaveLength(4);
