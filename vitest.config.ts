@@ -15,7 +15,7 @@ export default defineConfig({
     // No module holds state that a test could leave behind; loading them anew for each file took a third of the processor's time.
     isolate: false,
     maxWorkers: 2, // One database server serves them all; more workers measure the machine, not the code.
-    testTimeout: 20_000,
+    testTimeout: 60_000, // Browsers and child processes on a busy machine; what hangs hangs longer than this.
     hookTimeout: 60_000,
   },
 });

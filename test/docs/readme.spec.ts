@@ -40,7 +40,7 @@ beforeAll(async () => {
   if (!posthorn.stdout) throw new Error('Posthorn has no output.');
   for await (const line of createInterface({ input: posthorn.stdout })) if (line.includes('posthorn is ready')) break;
   posthorn.stdout.resume();
-}, 30_000);
+});
 afterAll(async () => {
   const ended = new Promise((resolve) => posthorn.once('exit', resolve));
   posthorn.kill('SIGTERM');

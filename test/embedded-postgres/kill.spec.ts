@@ -134,7 +134,7 @@ describe('after kill -9', () => {
     expect(await query(server.url, 'SELECT 1')).toStrictEqual([[1]]);
     expect(readdirSync(fresh.dataDir).filter((name) => name.includes('initdb'))).toStrictEqual([]);
     await stopQuietly(server);
-  }, 60_000);
+  });
 });
 
 describe('a postmaster.pid left over', () => {

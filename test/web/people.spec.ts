@@ -113,7 +113,7 @@ describe('somebody who cannot get in', () => {
     expect((await service.get('/auth/me', person.token)).status).toBe(403);
     await service.login(person.email, 'another horse battery staple');
     await page.context().close();
-  }, 60_000);
+  });
 
   it('is told where registration is closed', async () => {
     const page = await browser.stranger();
@@ -221,7 +221,7 @@ describe('a viewer', () => {
       expect.arrayContaining(['Disable', 'Delete…', 'Save', 'Show', 'Rotate…', 'Send a test event']),
     );
     await page.context().close();
-  }, 60_000);
+  });
 });
 
 describe('a session', () => {
@@ -265,7 +265,7 @@ describe('a session', () => {
     await page.getByRole('cell', { name: owner.email }).waitFor();
     expect(refreshes).toBe(2);
     await page.context().close();
-  }, 60_000);
+  });
 });
 
 describe('an owner', () => {
@@ -294,7 +294,7 @@ describe('an owner', () => {
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('heading', { name: '0 applications' }).waitFor();
     await page.context().close();
-  }, 60_000);
+  });
 });
 
 describe('an editor', () => {
@@ -317,7 +317,7 @@ describe('an editor', () => {
     const event = { application_id: applicationId, event_type: 'order.paid', payload: '{}', labels: { region: 'eu' } };
     expect((await service.post('/event', event)).status).toBe(422);
     await page.context().close();
-  }, 60_000);
+  });
 
   it('gives the password again to see a secret, and a wrong one shows nothing', async () => {
     const { owner, applicationId, subscriptionId } = await placeOf('Barbara');
@@ -347,7 +347,7 @@ describe('an editor', () => {
     await page.getByRole('button', { name: 'Hide' }).click();
     expect(await page.content()).not.toContain(String(secret));
     await page.context().close();
-  }, 60_000);
+  });
 
   it('makes a token, restricts it, and asks what it may do', async () => {
     const { owner, applicationId } = await placeOf('Alan');
@@ -389,7 +389,7 @@ describe('an editor', () => {
     expect((await service.post('/event', event, restricted)).status).toBe(403);
     expect((await service.get('/organizations', whole)).status).toBe(200);
     await page.context().close();
-  }, 60_000);
+  });
 });
 
 describe('an account', () => {
@@ -423,5 +423,5 @@ describe('an account', () => {
     await dialog.getByRole('button', { name: 'Erase it' }).click();
     await page.getByRole('alert').getByText('Your account is erased.').waitFor();
     await page.context().close();
-  }, 60_000);
+  });
 });

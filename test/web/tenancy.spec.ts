@@ -81,7 +81,7 @@ describe('an owner', () => {
     const erased = await service.delete(`${organization}?erase=true`, service.masterKey);
     expect(erased.status).toBe(204); // Once more changes nothing.
     await page.context().close();
-  }, 60_000);
+  });
 });
 
 describe('a restricted token', () => {
@@ -165,7 +165,7 @@ describe('limits', () => {
     await own.getByText('set by whoever runs this instance').waitFor();
     expect(await own.getByRole('button', { name: 'Set the limits' }).count()).toBe(0);
     await own.context().close();
-  }, 60_000);
+  });
 });
 
 describe('what was refused', () => {
@@ -202,7 +202,7 @@ describe('what was refused', () => {
     await master.getByRole('link', { name: 'Retention' }).click();
     await master.getByRole('heading', { name: 'Nothing was cleaned yet' }).waitFor();
     await master.context().close();
-  }, 60_000);
+  });
 });
 
 describe('two tabs of a browser without locks', () => {
@@ -248,7 +248,7 @@ describe('two tabs of a browser without locks', () => {
     expect(first).toMatch(/^Bearer .{100}/);
     expect(first).toBe(second);
     await context.close();
-  }, 60_000);
+  });
 });
 
 it('a page that is left while it renews the session does not end it', async () => {
@@ -263,7 +263,7 @@ it('a page that is left while it renews the session does not end it', async () =
     await page.getByRole('link', { name: 'Gerda Tester' }).waitFor();
   }
   await page.context().close();
-}, 60_000);
+});
 
 it('text may be twice as large: everything grows with it, and fits', async () => {
   const owner = await service.person('Hilda');

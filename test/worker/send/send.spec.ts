@@ -237,11 +237,14 @@ describe('any bytes at all', () => {
     const outcomes = await Promise.all(
       replies.map((_, index) => sender.send(to(odd.url, { body: Buffer.from(`${index}`), timeoutMs: 600 }))),
     );
-    expect(odd.requests.length).toBe(replies.length);
+    const asked = odd.requests.map(({ body }) => Number(body));
+    expect(asked).toHaveLength(new Set(asked).size); // None is sent twice.
+    const isAsked = new Set(asked);
     for (const [index, outcome] of outcomes.entries()) {
-      const known =
-        outcome.kind === 'response' || ['invalid_response', 'connection_reset', 'timeout'].includes(outcome.reason);
-      expect([replies[index]?.[0], known]).toEqual([replies[index]?.[0], true]);
+      const told = outcome.kind === 'response' ? 'response' : outcome.reason;
+      expect(['response', 'invalid_response', 'connection_reset', 'timeout'], replies[index]?.[0]).toContain(told);
+      // On a busy machine the time may be over before the request is read.
+      if (told !== 'timeout') expect(isAsked, replies[index]?.[0]).toContain(index);
     }
   });
 });
