@@ -86,6 +86,9 @@ export const listLiveSessions = async (db: Queryable, userId: string, at: Date):
   return rows.map(toSession);
 };
 
+/** However often it is refreshed, a session asks for the password again after so long (NIST SP 800-63B, 2.1.3). */
+const PASSWORD_GOOD_FOR = '30 days';
+
 /**
  * Puts the next refresh token in the place of the one that was shown, in one statement: of two who come with the same token one
  * gets through. Undefined when it is not the newest of its session any more, or the session is over.
@@ -101,7 +104,7 @@ export const rotateRefreshToken = async (
   }: { sessionId: string; shown: string; next: string; at: Date; expiresAt: Date },
 ): Promise<Session | undefined> => {
   const { rows } = await db.query<SessionRow>(
-    `UPDATE user_session SET refresh_token_id = $3, expires_at = $5
+    `UPDATE user_session SET refresh_token_id = $3, expires_at = LEAST($5, authenticated_at + interval '${PASSWORD_GOOD_FOR}')
      WHERE session_id = $1 AND refresh_token_id = $2 AND ended_at IS NULL AND expires_at > $4
      RETURNING ${COLUMNS}`,
     [sessionId, shown, next, at, expiresAt],

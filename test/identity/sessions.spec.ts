@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAccount, findAccount, replacePasswordHash, setPasswordHash } from '#src/identity/accounts.ts';
-import { endSessionsOf, findLiveSession, startSession } from '#src/identity/sessions.ts';
+import {
+  confirmSession,
+  endSessionsOf,
+  findLiveSession,
+  rotateRefreshToken,
+  startSession,
+} from '#src/identity/sessions.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { openTestLog, type TestLog } from '#test/support/log.ts';
 
@@ -66,4 +72,26 @@ it('a hash that was replaced meanwhile is not replaced by what began before', as
   expect(await replacePasswordHash(run, read, 'the old password at a new cost')).toBe(false);
   expect((await findAccount(test.pool, userId))?.passwordHash).toBe('after');
   expect(await replacePasswordHash(run, { userId, passwordHash: 'after' }, 'newer')).toBe(true);
+});
+
+describe('a session that is refreshed again and again', () => {
+  it('ends thirty days after its password was given last', async () => {
+    const DAY_MS = 86_400_000;
+    const day = (number: number): Date => new Date(NOW.getTime() + number * DAY_MS);
+    const session = sessionOf(await person(), 'before');
+    expect(await startSession(run, session)).toBe(true);
+    let shown = session.refreshTokenId;
+    const refresh = async (at: Date, expiresAt: Date): Promise<Date | undefined> => {
+      const next = randomUUID();
+      const found = await rotateRefreshToken(test.pool, { sessionId: session.sessionId, shown, next, at, expiresAt });
+      shown = next;
+      return found?.expiresAt;
+    };
+    expect(await refresh(NOW, day(29))).toEqual(day(29));
+    expect(await refresh(day(28), day(31))).toEqual(day(30));
+    await confirmSession(test.pool, session.sessionId, day(29));
+    expect(await refresh(day(29), day(31))).toEqual(day(31));
+    expect(await refresh(day(30), day(60))).toEqual(day(59));
+    expect(await refresh(day(59), day(60))).toBeUndefined();
+  });
 });
