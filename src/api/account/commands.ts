@@ -3,7 +3,6 @@ import { DomainError } from '../../domain/errors.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import type { DomainEventMetadata } from '../../domain/metadata.ts';
 import { organizationDecider } from '../../domain/organization/decider.ts';
-import type { OrganizationCommand } from '../../domain/organization/events.ts';
 import { notFound } from '../../domain/refusals.ts';
 import { userDecider } from '../../domain/user/decider.ts';
 import type { UserCommand } from '../../domain/user/events.ts';
@@ -233,9 +232,9 @@ export const createAccountCommands = ({
             { streamId: `organization:${organizationId}`, partition: partitionOf(organizationId, partitions) },
             {
               type: 'AddMember',
-              data: { organizationId, userId, role, invitationId, membersMax: members },
+              data: { organizationId, userId, role, invitationId, membersMax: members, askedBy: null },
               metadata: { now: now() },
-            } as OrganizationCommand,
+            },
             by(request, userId),
             () => ({
               project: async (events, run) => {

@@ -143,7 +143,7 @@ export const applicationSecretRoutes =
         const data = { applicationId, organizationId, secretId, name };
         await commands.applicationSecret(request, { type: 'RenameApplicationSecret', data });
         const isShown = maySeeSecrets(request.principal, organizationId, now());
-        const token = isShown ? ((await vault.open([secretId])).get(secretId) ?? '') : null;
+        const token = isShown ? ((await vault.open([secretId])).get(secretId) ?? null) : null;
         return toSecret({ ...found, name }, token);
       },
     );

@@ -59,15 +59,7 @@ const askerOf = ({ principal }: FastifyRequest): string | null => {
   return principal.kind === 'user' ? principal.userId : actorOf(principal);
 };
 
-/** Only owners make owners; who changes or removes one is looked at where the change is decided. */
-const requireOwnerFor = ({ principal }: FastifyRequest, organizationId: string, role: Role): void => {
-  const isOwner =
-    principal.kind === 'master' || (principal.kind === 'user' && principal.roles.get(organizationId) === 'owner');
-  if (role === 'owner' && !isOwner)
-    throw new Problem('Forbidden', 'Only an owner can make, change or remove an owner.');
-};
-
-/** What is refused here for want of rank is recorded as what `authorize` refuses is. */
+/** What is refused for want of rank, where the change is decided, is recorded as what `authorize` refuses is. */
 const recorded = async <Result>(
   { principal }: FastifyRequest,
   action: Action,
@@ -77,8 +69,7 @@ const recorded = async <Result>(
   try {
     return await work();
   } catch (error) {
-    const isRank = (error instanceof Problem || error instanceof DomainError) && error.id === 'Forbidden';
-    if (isRank && principal.kind !== 'master')
+    if (error instanceof DomainError && error.id === 'Forbidden' && principal.kind !== 'master')
       principal.refused({ actor: actorOf(principal), action, id: 'Forbidden', organizationId });
     throw error;
   }
@@ -194,15 +185,13 @@ export const memberRoutes =
         const { email: address } = request.body;
         authorize(request.principal, 'organization:invite', { organizationId });
         const role = roleOf(request.body.role);
-        await recorded(request, 'organization:invite', organizationId, async () =>
-          requireOwnerFor(request, organizationId, role),
-        );
         const organization = await nameOf(organizationId);
         if (request.principal.kind !== 'master') await limits.invitation(organizationId, address);
         const account = await findAccountByEmail(instancePool, address);
         const hasAccount = account !== undefined && account.verifiedAt !== null;
         const { members: membersMax } = await limitsOf.organization(organizationId);
         const at = now();
+        const asked = { organizationId, role, membersMax, askedBy: askerOf(request) };
         const mail = (run: RunQuery): Promise<void> =>
           addMail(run, {
             mailId: uuidv7(at.getTime()),
@@ -210,29 +199,23 @@ export const memberRoutes =
             content: { template: 'invitation', organization, role, email: address, hasAccount },
             at,
           });
-        if (hasAccount)
-          await commands.members(
+        const add = (userId: string) =>
+          commands.members(
             request,
-            {
-              type: 'AddMember',
-              data: { organizationId, userId: account.userId, role, invitationId: null, membersMax },
-            },
+            { type: 'AddMember', data: { ...asked, userId, invitationId: null } },
             async (run) => {
-              if (!(await holdAccount(run, account.userId))) throw notFound('user', account.userId);
+              if (!(await holdAccount(run, userId))) throw notFound('user', userId);
               await mail(run);
             },
           );
-        else {
-          const invitationId = uuidv7(at.getTime());
-          await commands.members(
-            request,
-            { type: 'InviteMember', data: { organizationId, invitationId, role, membersMax } },
-            async (run) => {
-              await rememberAddress(run, { invitationId, organizationId, address, at });
-              await mail(run);
-            },
-          );
-        }
+        const invite = (invitationId: string) =>
+          commands.members(request, { type: 'InviteMember', data: { ...asked, invitationId } }, async (run) => {
+            await rememberAddress(run, { invitationId, organizationId, address, at });
+            await mail(run);
+          });
+        await recorded(request, 'organization:invite', organizationId, () =>
+          hasAccount ? add(account.userId) : invite(uuidv7(at.getTime())),
+        );
         mailHint();
         return {};
       },

@@ -40,7 +40,7 @@ const OrganizationItem = z.object({
 /** Who makes an organization owns it. */
 const founder = (organizationId: string, userId: string) => ({
   type: 'AddMember' as const,
-  data: { organizationId, userId, role: 'owner' as const, invitationId: null, membersMax: NO_LIMIT },
+  data: { organizationId, userId, role: 'owner' as const, invitationId: null, membersMax: NO_LIMIT, askedBy: null },
 });
 
 export const organizationRoutes =

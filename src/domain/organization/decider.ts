@@ -55,7 +55,8 @@ const decideMembers = (
   const at = metadata.now.toISOString();
   switch (type) {
     case 'InviteMember': {
-      const { invitationId, role, membersMax } = data;
+      const { invitationId, role, membersMax, askedBy } = data;
+      requireRank(members, askedBy, [role]);
       if (invitations.get(invitationId) === role) return [];
       requireRoom(organizationId, members.size + invitations.size, membersMax);
       return [{ type: 'MemberInvited', data: { organizationId, invitationId, role, invitedAt: at } }];
@@ -66,7 +67,8 @@ const decideMembers = (
       return [{ type: 'InvitationRevoked', data: { organizationId, invitationId, revokedAt: at } }];
     }
     case 'AddMember': {
-      const { userId, role, invitationId, membersMax } = data;
+      const { userId, role, invitationId, membersMax, askedBy } = data;
+      requireRank(members, askedBy, [role]);
       if (invitationId !== null && !invitations.has(invitationId)) throw notFound('invitation', invitationId);
       if (members.has(userId)) throw alreadyMember(organizationId, userId);
       // An invitation holds its place already.

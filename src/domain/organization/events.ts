@@ -43,13 +43,23 @@ export type OrganizationCommand =
   | DomainCommand<'DeleteOrganization', { organizationId: string; applications: number }>
   | DomainCommand<'EraseOrganization', { organizationId: string }>
   /** For somebody without an account. `membersMax` is the quota of members; open invitations count. */
-  | DomainCommand<'InviteMember', { organizationId: string; invitationId: string; role: Role; membersMax: number }>
+  /** `askedBy`: only owners make, change or remove an owner, as far as they are at that moment; null for who need not be one. */
+  | DomainCommand<
+      'InviteMember',
+      { organizationId: string; invitationId: string; role: Role; membersMax: number; askedBy: string | null }
+    >
   | DomainCommand<'RevokeInvitation', { organizationId: string; invitationId: string }>
   | DomainCommand<
       'AddMember',
-      { organizationId: string; userId: string; role: Role; invitationId: string | null; membersMax: number }
+      {
+        organizationId: string;
+        userId: string;
+        role: Role;
+        invitationId: string | null;
+        membersMax: number;
+        askedBy: string | null;
+      }
     >
-  /** `askedBy`: only owners make, change or remove an owner, as far as they are at that moment; null for who need not be one. */
   | DomainCommand<'ChangeMemberRole', { organizationId: string; userId: string; role: Role; askedBy: string | null }>
   | DomainCommand<
       'RemoveMember',

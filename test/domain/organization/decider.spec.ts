@@ -79,7 +79,7 @@ const invited = (invitationId: string, role: Role): OrganizationEvent => ({
 
 describe('inviting', () => {
   const invite = (invitationId: string, membersMax = 9) =>
-    command('InviteMember', { invitationId, role: 'viewer', membersMax });
+    command('InviteMember', { invitationId, role: 'viewer', membersMax, askedBy: null });
   it('records it', () => given(created).when(invite('i')).then(invited('i', 'viewer')));
   it('stays quiet when repeated', () => given(created, invited('i', 'viewer')).when(invite('i')).then());
   it('counts open invitations against the quota', () =>
@@ -91,7 +91,7 @@ describe('inviting', () => {
 
 describe('adding a member', () => {
   const add = (userId: string, invitationId: string | null = null, membersMax = 9) =>
-    command('AddMember', { userId, role: 'editor', invitationId, membersMax });
+    command('AddMember', { userId, role: 'editor', invitationId, membersMax, askedBy: null });
   it('records it', () => given(created).when(add('a')).then(added('a', 'editor')));
   it('by an invitation ends the invitation, which held its place', () =>
     given(created, invited('i', 'editor'))
@@ -141,6 +141,8 @@ describe('changing roles and leaving', () => {
       command('ChangeMemberRole', { userId: 'b', role: 'viewer', askedBy }),
       command('RemoveMember', { userId: 'b', reason: 'removed', askedBy }),
       command('ChangeMemberRole', { userId: 'v', role: 'owner', askedBy }),
+      command('InviteMember', { invitationId: 'i', role: 'owner', membersMax: 9, askedBy }),
+      command('AddMember', { userId: 'n', role: 'owner', invitationId: null, membersMax: 9, askedBy }),
     ];
     const members = [...owners, added('c', 'owner'), added('v', 'viewer'), added('e', 'editor')];
     for (const each of ['e', 'service_token:t'].flatMap(asked))
