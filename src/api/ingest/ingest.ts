@@ -180,11 +180,12 @@ export const createIngest = ({
     const partition = partitionOf(request.applicationId, partitions);
     const payloadSha256 = hash('sha256', request.body, 'hex');
     const matchedSchemas = new Set<number>();
+    const receivedAt = now();
+    const eventId = request.eventId ?? uuidv7(receivedAt.getTime());
+    const streamId = `event:${request.applicationId}:${eventId}`;
+    let payload: Write | undefined;
     for (let routing = 0; routing < ROUTINGS_MAX; routing += 1) {
       const routedWith = await acceptedBy(request, matchedSchemas, partition);
-      const receivedAt = now();
-      const eventId = request.eventId ?? uuidv7(receivedAt.getTime());
-      const streamId = `event:${request.applicationId}:${eventId}`;
       if (!routedWith) return repeatOf(request, eventId, payloadSha256, streamId, partition);
       const { onlySubscriptionId } = request;
       const matched =
@@ -197,7 +198,7 @@ export const createIngest = ({
         deliveries: matched.length,
       };
       const { applicationId, organizationId } = event;
-      const payload = await addPayload(
+      payload ??= await addPayload(
         await vault.bodySealer(organizationId),
         { partition, applicationId, eventId, receivedAt: event.receivedAt },
         request.body,
