@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
-import { agePasswords } from './support.ts';
+import { agePasswords, countRefreshes } from './support.ts';
 
 let browser: TestBrowser;
 let service: PeopleService;
@@ -56,21 +56,10 @@ describe('somebody who comes for the first time', () => {
 
     const tab = await page.context().newPage();
     // Two tabs that show one refresh token end the session: none is answered before both have had the time to ask.
-    let asking = 0;
-    let most = 0;
-    let loading: Promise<unknown> = Promise.resolve();
-    await page.context().route('**/auth/refresh', async (route) => {
-      asking += 1;
-      most = Math.max(most, asking);
-      await loading;
-      const response = await route.fetch();
-      asking -= 1;
-      await route.fulfill({ response });
-    });
-    loading = Promise.all([page.goto(service.address), tab.goto(service.address)]);
-    await loading;
+    const refreshes = await countRefreshes(page.context());
+    await refreshes.withholdFor(Promise.all([page.goto(service.address), tab.goto(service.address)]));
     await Promise.all([page, tab].map((each) => each.getByRole('link', { name: 'Ada Lovelace' }).waitFor()));
-    expect(most).toBe(1);
+    expect(refreshes.atOnce()).toBe(1);
     await tab.getByRole('button', { name: 'Sign out' }).click();
     await Promise.all([page, tab].map((each) => each.getByRole('heading', { name: 'Sign in to Posthorn' }).waitFor()));
     await page.reload();

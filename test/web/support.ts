@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import type { BrowserContext } from 'playwright-core';
 import { expect } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
 import { answer } from '#test/support/receivers/behaviours.ts';
@@ -68,4 +69,27 @@ export const agePasswords = async ({ databaseUrl }: TestService): Promise<void> 
   await client.connect();
   await client.query("UPDATE user_session SET authenticated_at = authenticated_at - interval '15 minutes'");
   await client.end();
+};
+
+/** How many tabs of a browser renew their session at the same time, at most. */
+export const countRefreshes = async (context: BrowserContext) => {
+  let asking = 0;
+  let most = 0;
+  let withheld: Promise<unknown> = Promise.resolve();
+  await context.route('**/auth/refresh', async (route) => {
+    asking += 1;
+    most = Math.max(most, asking);
+    await withheld;
+    const response = await route.fetch();
+    asking -= 1; // Before the tab can know the answer, and let another one ask.
+    await route.fulfill({ response });
+  });
+  return {
+    atOnce: (): number => most,
+    /** Answers none before this is over. */
+    withholdFor: async (loading: Promise<unknown>): Promise<void> => {
+      withheld = loading;
+      await loading;
+    },
+  };
 };

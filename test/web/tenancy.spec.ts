@@ -1,10 +1,10 @@
-import type { Page, Request } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { expectToFit, isSettled, startBrowser, type TestBrowser } from '#test/support/browser.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
-import { agePasswords } from './support.ts';
+import { agePasswords, countRefreshes } from './support.ts';
 
 let browser: TestBrowser;
 let service: PeopleService;
@@ -216,23 +216,13 @@ describe('two tabs of a browser without locks', () => {
     const tab = await context.newPage();
     const tabs = [page, tab];
     const signedIn = () => Promise.all(tabs.map((each) => each.getByRole('link', { name: 'Frida Tester' }).waitFor()));
-    const asking = new Set<Request>();
-    let most = 0;
-    let loading: Promise<unknown> = Promise.resolve();
-    context.on('requestfinished', (request) => asking.delete(request));
-    await context.route('**/auth/refresh', async (route) => {
-      asking.add(route.request());
-      most = Math.max(most, asking.size);
-      await loading;
-      await route.continue();
-    });
+    const refreshes = await countRefreshes(context);
     for (let n = 0; n < 3; n += 1) {
       // None is answered before both have had the time to ask.
-      loading = Promise.all(tabs.map((each) => each.goto(service.address)));
-      await loading;
+      await refreshes.withholdFor(Promise.all(tabs.map((each) => each.goto(service.address))));
       await signedIn();
     }
-    expect(most).toBe(1);
+    expect(refreshes.atOnce()).toBe(1);
 
     await tab.reload();
     await signedIn();
