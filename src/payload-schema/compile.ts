@@ -1,7 +1,8 @@
 import type { Ajv2020 as Ajv, ErrorObject } from 'ajv/dist/2020.js';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { _, Ajv2020 } from 'ajv/dist/2020.js';
 import type { JsonSchema } from '../domain/event-type/events.ts';
 import { type Budget, BudgetSpent, createBudget } from './budget.ts';
+import { dependentRequired } from './dependent-required.ts';
 import { FORMATS } from './formats.ts';
 import { createPatterns } from './patterns.ts';
 import { areUnique } from './unique-items.ts';
@@ -63,6 +64,9 @@ const createAjv = (budget: Budget, { allErrors }: { readonly allErrors: boolean 
     error: { message: 'must NOT have duplicate items' },
     compile: (isWanted: boolean) => (items: readonly unknown[]) => !isWanted || areUnique(items, budget),
   });
+  ajv.removeKeyword('dependentRequired');
+  ajv.addKeyword(dependentRequired(budget));
+  if (!allErrors) for (const keyword of ['anyOf', 'oneOf']) forgetBranches(ajv, keyword);
   ajv.addKeyword({
     keyword: COST,
     // Whatever calls other subschemas comes after it, so that none is called for nothing.
@@ -74,6 +78,28 @@ const createAjv = (budget: Budget, { allErrors }: { readonly allErrors: boolean 
     },
   });
   return ajv;
+};
+
+/**
+ * Drops what a branch has found as soon as it does not match: with references among them, branches can fail a million times for one
+ * payload, and when none matches all of that would have to be kept, and copied from reference to reference.
+ */
+const forgetBranches = (ajv: Ajv, keyword: string): void => {
+  const built = ajv.getKeyword(keyword);
+  if (typeof built !== 'object' || !('code' in built)) throw new Error(`Ajv does not know ${keyword}.`);
+  ajv.removeKeyword(keyword);
+  ajv.addKeyword({
+    ...built,
+    code: (context, ruleType) => {
+      const branch = context.subschema.bind(context);
+      context.subschema = (schema, isValid) => {
+        const inner = branch(schema, isValid);
+        context.gen.if(_`!${isValid}`, () => context.reset());
+        return inner;
+      };
+      built.code(context, ruleType);
+    },
+  });
 };
 
 const stepsOf = ({ each, perElement, perMember }: Cost, value: unknown): number => {

@@ -98,6 +98,38 @@ describe('what an evaluation costs is bounded by the payload', () => {
       { path: '', keyword: 'cost', message: 'takes too long to be checked against the schema' },
     ]),
   );
+  it('comparing long texts over and over', () => {
+    const again = (schema: JsonSchema): JsonSchema => ({ allOf: Array(200).fill(schema) });
+    const keyed = [[{ ['x'.repeat(200_000)]: 1 }]];
+    for (const payload of [[['x'.repeat(200_000)]], keyed])
+      expect(findings(again({ uniqueItems: true }), payload)).toMatchObject([{ keyword: 'cost' }]);
+  });
+  it('names that others ask for', () => {
+    const names = Array.from({ length: 5_000 }, (_, index) => `n${index}`);
+    const complete = Object.fromEntries(names.map((name) => [name, 1]));
+    const asked: JsonSchema = { items: { dependentRequired: { n0: names } } };
+    expect(findings(asked, [complete, {}])).toEqual([]);
+    expect(findings(asked, [{ n0: 1, n1: 1 }])).toEqual([
+      {
+        path: '/0/n2',
+        keyword: 'dependentRequired',
+        message: 'must have property n2 when property n0 is present',
+      },
+    ]);
+    const others: JsonSchema = { items: { anyOf: [{ dependentRequired: { n0: names } }, true] } };
+    expect(findings(others, Array(9_000).fill({ n0: 1 }))).toMatchObject([{ keyword: 'cost' }]);
+  });
+  it('nothing is kept of branches that do not match', () => {
+    const branches = (name: string) => Array.from({ length: 200 }, () => ({ $ref: `#/$defs/${name}` }));
+    const schema: JsonSchema = {
+      anyOf: branches('a'),
+      $defs: { a: { oneOf: branches('b') }, b: { anyOf: Array(20).fill(false) } },
+    };
+    // More fails than is looked for in detail, so that this is what was kept.
+    expect(findings(schema, { text: 'x'.repeat(500_000) })).toEqual([
+      { path: '', keyword: 'anyOf', message: 'must match a schema in anyOf' },
+    ]);
+  });
   it('calls within calls', () => {
     const nested = JSON.parse(`${'{"a":'.repeat(60)}1${'}'.repeat(60)}`);
     const schema = { $ref: '#/$defs/d0', $defs: { ...chain, d300: { properties: { a: { $ref: '#' } } } } };
