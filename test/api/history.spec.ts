@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { ask } from '../support/graphql.ts';
 import { answer, type Receiver, startReceiver } from '../support/receivers/index.ts';
 import { startTestService, type Tenant, type TestService } from '../support/service.ts';
 
@@ -199,6 +200,16 @@ describe('the causation of an event', () => {
       ],
     });
   });
+});
+
+it('of an organization tells of people, which the secret of an application does not open', async () => {
+  const path = `/organizations/${tenant.organizationId}`;
+  expect((await service.get(path, tenant.secret)).json).toMatchObject({ users: [] });
+  const { status, json } = await service.get(`${path}/history`, tenant.secret);
+  expect([status, json.id]).toEqual([403, 'Forbidden']);
+  const query = `{ organization(id: "${tenant.organizationId}") { history { nodes { actor } } } }`;
+  const { errors } = await ask(service, query, {}, tenant.secret);
+  expect(errors).toMatchObject([{ extensions: { id: 'Forbidden' } }]);
 });
 
 it('opens nothing of another tenant, nor of what never was', async () => {

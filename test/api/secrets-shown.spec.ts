@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { attenuate } from '#src/tokens/attenuate.ts';
 import { ask } from '#test/support/graphql.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
 
@@ -83,6 +84,7 @@ it('secrets are shown for ten minutes after the password, and again once it is c
   const refused = [
     await service.post('/service_token', { organization_id: owner.organizationId, name: 'another' }, token),
     await service.post('/application_secrets', { application_id: applicationId }, token),
+    await service.post(`/subscriptions/${subscriptionId}/secret/rotate`, {}, token),
     await service.post(`/service_token/${tokenId}/attenuate`, { actions: ['event:ingest'] }, token),
     await service.post('/auth/password', { new_password: 'a wholly different sentence' }, token),
     await service.delete('/auth/account', token),
@@ -127,4 +129,23 @@ it('viewers never see any, however fresh their password', async () => {
   expect(await seen(viewer.token)).toEqual({ ...HIDDEN, application: 'Forbidden', biscuit: 'Forbidden' });
   const revealed = await ask(service, REVEAL, { id: subscriptionId }, viewer.token);
   expect(revealed.errors?.[0].extensions?.id).toBe('Forbidden');
+});
+
+it('nor does a token that was restricted to what viewers may', async () => {
+  const { biscuit } = (await service.get(`/service_token/${tokenId}`)).json;
+  const [path, list] = [`/subscriptions/${subscriptionId}`, `/subscriptions?application_id=${applicationId}`];
+  const shown = async (token: string) => [
+    (await service.get(path, token)).json,
+    (await service.get(list, token)).json[0],
+  ];
+  const readonly = attenuate(biscuit, { datalog: 'check if allowed_role("viewer")' });
+  for (const subscription of await shown(readonly))
+    expect(subscription).toMatchObject({
+      secret: null,
+      signing_secret: null,
+      target: { headers: { 'x-api-key': null } },
+    });
+  const reader = attenuate(biscuit, { actions: ['subscription:get', 'subscription:list'] });
+  for (const subscription of await shown(reader))
+    expect(subscription).toMatchObject({ secret: expect.any(String), target: { headers: { 'x-api-key': 'kept' } } });
 });

@@ -90,7 +90,8 @@ export const applicationSecretRoutes =
           return page.rows.map((record) => toSecret(record, null));
         }
         const page = await listApplicationSecrets(pool, applicationId, pageRequest(query));
-        const isShown = maySeeSecrets(request.principal, organizationId, now());
+        const resource = { organizationId, applicationId };
+        const isShown = maySeeSecrets(request.principal, 'application_secret:list', resource, now());
         const tokens = await vault.open(page.rows.map(({ secretId }) => secretId));
         linkNext(request, reply, config.publicUrl, page);
         return page.rows.flatMap((record) => {
@@ -142,7 +143,8 @@ export const applicationSecretRoutes =
         const { secretId } = found;
         const data = { applicationId, organizationId, secretId, name };
         await commands.applicationSecret(request, { type: 'RenameApplicationSecret', data });
-        const isShown = maySeeSecrets(request.principal, organizationId, now());
+        const resource = { organizationId, applicationId };
+        const isShown = maySeeSecrets(request.principal, 'application_secret:edit', resource, now());
         const token = isShown ? ((await vault.open([secretId])).get(secretId) ?? null) : null;
         return toSecret({ ...found, name }, token);
       },

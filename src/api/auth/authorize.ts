@@ -141,11 +141,11 @@ const decide = (principal: Tenant, action: Action, resource: Resource): void => 
   }
 };
 
-const askOf = (action: Action, resource: Resource): Ask => {
+const askOf = (action: Action, resource: Resource, roles: readonly Role[] = rolesFor(action)): Ask => {
   const { organizationId, applicationId, subscriptionId, serviceTokenId, eventTypes, labels } = resource;
   return {
     action,
-    allowedRoles: [...rolesFor(action), 'service'],
+    allowedRoles: [...roles, 'service'],
     organizationId,
     applicationId,
     subscriptionId,
@@ -161,14 +161,28 @@ const forbidden = (action: Action, advice: string): Problem =>
 /** How long after the password was given secrets are shown to a person. */
 export const REAUTHENTICATION_MS = 10 * 60_000;
 
+const SEE_SECRETS: readonly Role[] = ['owner', 'editor'];
+
 /**
- * Whether secrets may be shown: to machines that were given the right, to people who may edit and gave their password a short
- * while ago, never to viewers.
+ * Whether secrets may be shown along with what the action shows: to machines that were given the right, to people who may edit and
+ * gave their password a short while ago, never to viewers, nor to a token that was restricted to what viewers may.
  */
-export const maySeeSecrets = (principal: Principal, organizationId: string, now: Date): boolean => {
-  if (principal.kind !== 'user') return true;
-  const role = principal.roles.get(organizationId);
-  return (role === 'owner' || role === 'editor') && isFresh(principal.authenticatedAt, now);
+export const maySeeSecrets = (
+  principal: Principal,
+  action: Action,
+  resource: Resource & { readonly organizationId: string },
+  now: Date,
+): boolean => {
+  switch (principal.kind) {
+    case 'user': {
+      const role = principal.roles.get(resource.organizationId);
+      return role !== undefined && SEE_SECRETS.includes(role) && isFresh(principal.authenticatedAt, now);
+    }
+    case 'service_token':
+      return principal.failing(askOf(action, resource, SEE_SECRETS)).length === 0;
+    default:
+      return true;
+  }
 };
 
 const isFresh = (authenticatedAt: Date, now: Date): boolean =>

@@ -77,7 +77,7 @@ const dotted = (pointer: string): string => {
 export const historyFields: Fields = {
   Organization: {
     history: historyOf(
-      'organization:get',
+      'member:list', // Most of it is about people.
       ({ organizationId }: Seen<OrganizationRecord>) => ({ organizationId }),
       ({ organizationId }) => ({ streamId: `organization:${organizationId}`, routingKey: organizationId }),
     ),

@@ -80,7 +80,7 @@ export const historyRoutes =
         return answer(
           request,
           reply,
-          { what: 'organization', id, action: 'organization:get', streamId, partition },
+          { what: 'organization', id, action: 'member:list', streamId, partition }, // Most of it is about people.
           request.query,
         );
       },

@@ -75,9 +75,12 @@ export const serviceTokenRoutes =
 
     const show = async (
       { principal }: FastifyRequest,
+      action: Action,
       records: readonly ServiceTokenRecord[],
     ): Promise<z.output<typeof ServiceToken>[]> => {
-      const shown = records.filter(({ organizationId }) => maySeeSecrets(principal, organizationId, now()));
+      const shown = records.filter(({ organizationId, tokenId: serviceTokenId }) =>
+        maySeeSecrets(principal, action, { organizationId, serviceTokenId }, now()),
+      );
       const opened = await vault.open(shown.map(({ tokenId }) => tokenId));
       return records.map((record) => ({
         token_id: record.tokenId,
@@ -122,7 +125,7 @@ export const serviceTokenRoutes =
         if (!(await findOrganization(pool, organizationId))) throw notFound('organization', organizationId);
         const page = await listServiceTokens(pool, organizationId, pageRequest(request.query));
         linkNext(request, reply, config.publicUrl, page);
-        return show(request, page.rows);
+        return show(request, 'service_token:list', page.rows);
       },
     );
 
@@ -172,7 +175,7 @@ export const serviceTokenRoutes =
       ),
       async (request) => {
         const { token_id: tokenId } = request.params;
-        const [shown] = await show(request, [
+        const [shown] = await show(request, 'service_token:get', [
           await load(request, 'service_token:get', tokenId, request.query.organization_id),
         ]);
         if (!shown) throw notFound('service token', tokenId);
@@ -192,7 +195,7 @@ export const serviceTokenRoutes =
         const found = await load(request, 'service_token:edit', tokenId, given);
         const { organizationId } = found;
         await commands.serviceToken(request, { type: 'RenameServiceToken', data: { tokenId, organizationId, name } });
-        const [shown] = await show(request, [{ ...found, name }]);
+        const [shown] = await show(request, 'service_token:edit', [{ ...found, name }]);
         if (!shown) throw notFound('service token', tokenId);
         return shown;
       },

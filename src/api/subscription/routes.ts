@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Action } from '../../domain/access/actions.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { uuidv7 } from '../../domain/event/ids.ts';
 import { TEST_METADATA } from '../../domain/event/test-event.ts';
@@ -104,9 +105,13 @@ export const subscriptionRoutes =
     };
 
     /** With what whoever asks may see. */
-    const viewFor = async ({ principal }: FastifyRequest, record: SubscriptionRecord): Promise<Subscription> => {
+    const viewFor = async (
+      { principal }: FastifyRequest,
+      action: Action,
+      record: SubscriptionRecord,
+    ): Promise<Subscription> => {
       const shown = await view(record);
-      return maySeeSecrets(principal, record.organizationId, now()) ? shown : maskSubscription(shown);
+      return maySeeSecrets(principal, action, record, now()) ? shown : maskSubscription(shown);
     };
 
     const findNow = async (subscriptionId: string): Promise<SubscriptionRecord> => {
@@ -195,7 +200,9 @@ export const subscriptionRoutes =
         linkNext(request, reply, config.publicUrl, page);
         if (past) return viewSubscriptions(SEALED, publicKey, page.rows, past.cut.instant);
         const shown = await viewSubscriptions(vault, publicKey, page.rows, now());
-        return maySeeSecrets(request.principal, organizationId, now()) ? shown : shown.map(maskSubscription);
+        const resource = { organizationId, applicationId };
+        const isShown = maySeeSecrets(request.principal, 'subscription:list', resource, now());
+        return isShown ? shown : shown.map(maskSubscription);
       },
     );
 
@@ -259,7 +266,7 @@ export const subscriptionRoutes =
         const past = await pastOf(deps, query);
         const { subscription_id: id } = params;
         const found = await subscriptionFor(pool, request, 'subscription:get', id, query.application_id, past);
-        if (!past) return viewFor(request, found);
+        if (!past) return viewFor(request, 'subscription:get', found);
         const [shown] = await viewSubscriptions(SEALED, publicKey, [found], past.cut.instant);
         if (!shown) throw new Error(`Subscription ${id} cannot be shown.`);
         return shown;
@@ -302,7 +309,7 @@ export const subscriptionRoutes =
           { type: 'ReplaceSubscription', data: { subscriptionId, applicationId, organizationId, settings } },
           writes,
         );
-        return viewFor(request, await findNow(subscriptionId));
+        return viewFor(request, 'subscription:edit', await findNow(subscriptionId));
       },
     );
 
@@ -328,7 +335,7 @@ export const subscriptionRoutes =
             ? { type: 'EnableSubscription', data: ids }
             : { type: 'DisableSubscription', data: { ...ids, reason: 'request' } },
         );
-        return viewFor(request, await findNow(subscriptionId));
+        return viewFor(request, 'subscription:edit', await findNow(subscriptionId));
       },
     );
 
@@ -392,7 +399,8 @@ export const subscriptionRoutes =
           tag: 'Subscriptions',
           summary: 'Give a subscription a new secret',
           description:
-            'Until the overlap ends, the Standard Webhooks signature carries both; the Hook0 signature has room for the new one only.',
+            'Until the overlap ends, the Standard Webhooks signature carries both; the Hook0 signature has room for the new one only. The answer shows it, and the values of headers.',
+          problems: ['ReauthenticationNeeded'],
         },
         { params: SubscriptionParams, body: RotateBody, response: { 200: Subscription } },
       ),
@@ -406,6 +414,7 @@ export const subscriptionRoutes =
           body?.application_id,
         );
         const { subscriptionId, applicationId, organizationId } = found;
+        requireFreshPassword(request.principal, now());
         const secretId = randomUUID();
         const secret = await vault.seal({ organizationId, sealedId: secretId, plain: randomUUID() });
         const overlapSeconds = body?.overlap_seconds ?? OVERLAP_SECONDS;
