@@ -35,6 +35,19 @@ export const subscriptionSeen = async (
   return found?.applicationId === applicationId ? see(moment, found) : null;
 };
 
+/** What something else names by its ids. */
+type OfSubscription = Seen<{ readonly applicationId: string; readonly subscriptionId: string }>;
+
+/** The same below something else, for whoever may read the subscription itself. */
+export const itsSubscription = (
+  { applicationId, subscriptionId, moment }: OfSubscription,
+  _args: unknown,
+  context: Context,
+) => {
+  allow(context, 'subscription:get', { applicationId, subscriptionId });
+  return subscriptionSeen(moment, applicationId, subscriptionId);
+};
+
 const lists: Fields['string'] = {
   events: async ({ applicationId, moment }: Application, args: Filtered<EventFilterInput>, context: Context) => {
     allow(context, 'event:list', { applicationId });
@@ -158,7 +171,8 @@ export const applicationFields: Fields = {
     id: ({ applicationId }: Application) => applicationId,
     asOf: ({ moment: { cut } }: Application) => cut && { instant: cut.instant, text: cut.asOf },
     counts: ({ applicationId, moment }: Application) => moment.reads.counts(applicationId),
-    organization: async ({ organizationId, moment }: Application) => {
+    organization: async ({ organizationId, moment }: Application, _args: unknown, context: Context) => {
+      allow(context, 'organization:get', { organizationId });
       const found = await moment.loaders.organization(organizationId);
       if (!found) throw notFound('organization', organizationId);
       return see(moment, found);

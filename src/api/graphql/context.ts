@@ -3,6 +3,7 @@ import type { Action } from '../../domain/access/actions.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { type Cut, resolveAsOf } from '../../projections/as-of/cut.ts';
 import { authorize, type Resource } from '../auth/authorize.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { ApiDeps } from '../deps.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import { createPastReads } from './past-reads.ts';
@@ -27,6 +28,8 @@ export type Context = {
   readonly now: Moment;
   /** Now, with nothing remembered of what was read before: for what a command has just changed. */
   readonly fresh: () => Moment;
+  /** What was refused to whom, by what it was. */
+  readonly refused: Map<string, { readonly principal: Principal; readonly error: unknown }>;
   /** The same, or a moment of the past. Throws InvalidAsOf. */
   readonly momentOf: (asOf: string | null | undefined) => Promise<Moment>;
 };
@@ -64,6 +67,7 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
     at,
     now,
     fresh,
+    refused: new Map(),
     momentOf: async (asOf) => {
       if (asOf === null || asOf === undefined) return now;
       const found = moments.get(asOf) ?? pastMoment(asOf);
@@ -73,10 +77,25 @@ export const createContext = (deps: ApiDeps, request: FastifyRequest): Context =
   };
 };
 
-/** Has the operation refused unless whoever asks may do this. */
-export const allow = ({ request, now }: Context, action: Action, resource: Resource): void => {
-  const { applicationId, organizationId = now.owners.get(applicationId ?? '') } = resource;
-  authorize(request.principal, action, { ...resource, organizationId });
+/** What a field is about. */
+type Place = Pick<Resource, 'organizationId' | 'applicationId' | 'subscriptionId'>;
+
+/**
+ * Has the field refused unless whoever asks may do this. What was refused once is refused again for each object of a list, and
+ * recorded once for the operation.
+ */
+export const allow = ({ request, now, refused }: Context, action: Action, place: Place): void => {
+  const { applicationId, organizationId = now.owners.get(applicationId ?? ''), subscriptionId } = place;
+  const { principal } = request;
+  const key = `${action} ${organizationId} ${applicationId} ${subscriptionId}`;
+  const before = refused.get(key);
+  if (before?.principal === principal) throw before.error;
+  try {
+    authorize(principal, action, { ...place, organizationId });
+  } catch (error) {
+    refused.set(key, { principal, error });
+    throw error;
+  }
 };
 
 /** Null in place of NotFound: where the schema says that null means both unknown and somebody else's. */

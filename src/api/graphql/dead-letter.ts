@@ -1,7 +1,7 @@
-import type { DeadLetterGroup, DeadLetterRecord } from '../../projections/dead-letter/queries.ts';
-import { subscriptionSeen } from './application.ts';
-import { type Seen, see } from './context.ts';
-import { deliverySeen } from './delivery.ts';
+import type { DeadLetterRecord } from '../../projections/dead-letter/queries.ts';
+import { itsSubscription } from './application.ts';
+import type { Seen } from './context.ts';
+import { itsDelivery } from './delivery.ts';
 import type { Fields } from './schema.ts';
 
 type DeadLetter = Seen<DeadLetterRecord>;
@@ -9,12 +9,10 @@ type DeadLetter = Seen<DeadLetterRecord>;
 export const deadLetterFields: Fields = {
   DeadLetter: {
     attemptCount: ({ attempts }: DeadLetter) => attempts,
-    subscription: ({ moment, applicationId, subscriptionId }: DeadLetter) =>
-      subscriptionSeen(moment, applicationId, subscriptionId),
-    delivery: async (letter: DeadLetter) => see(letter.moment, (await deliverySeen(letter)).delivery),
+    subscription: itsSubscription,
+    delivery: itsDelivery,
   },
   DeadLetterGroup: {
-    subscription: ({ moment, applicationId, subscriptionId }: Seen<DeadLetterGroup>) =>
-      subscriptionSeen(moment, applicationId, subscriptionId),
+    subscription: itsSubscription,
   },
 };

@@ -19,15 +19,29 @@ export const eventSeen = async (source: Seen<{ readonly applicationId: string; r
   return see(moment, found);
 };
 
+/** The same below something else, for whoever may read the event itself. */
+export const itsEvent = (
+  source: Seen<{ readonly applicationId: string; readonly eventId: string }>,
+  _args: unknown,
+  context: Context,
+) => {
+  allow(context, 'event:get', { applicationId: source.applicationId });
+  return eventSeen(source);
+};
+
 export const eventFields: Fields = {
   Event: {
     id: ({ eventId }: Event) => eventId,
     occurredAt: ({ occurredAt, receivedAt }: Event) => occurredAt ?? receivedAt,
     deliveryCount: ({ deliveries }: Event) => deliveries,
-    payload: async (event: Event) => unchanged(await event.moment.loaders.payload(event))?.toString('base64') ?? null,
+    payload: async (event: Event, _args: unknown, context: Context) => {
+      allow(context, 'event:get', { applicationId: event.applicationId });
+      return unchanged(await event.moment.loaders.payload(event))?.toString('base64') ?? null;
+    },
     position: ({ applicationId, position }: Event, _args: unknown, { deps }: Context) =>
       logPosition({ partition: partitionOf(applicationId, deps.partitions), position }),
-    deliveries: async (event: Event) => {
+    deliveries: async (event: Event, _args: unknown, context: Context) => {
+      allow(context, 'delivery:list', { applicationId: event.applicationId });
       const found = await event.moment.loaders.deliveriesOfEvent(event);
       return (found ?? []).map((delivery) => see(event.moment, delivery));
     },
@@ -44,9 +58,22 @@ export const eventFields: Fields = {
     },
   },
   RoutingDecision: {
-    delivery: async ({ isMatch, subscriptionId, event }: Decision & { readonly event: Event }) => {
+    targetUrl: (
+      { targetUrl, subscriptionId, event: { applicationId } }: Decision & { readonly event: Event },
+      _args: unknown,
+      context: Context,
+    ) => {
+      allow(context, 'subscription:get', { applicationId, subscriptionId });
+      return targetUrl;
+    },
+    delivery: async (
+      { isMatch, subscriptionId, event }: Decision & { readonly event: Event },
+      _args: unknown,
+      context: Context,
+    ) => {
       if (!isMatch) return null;
       const { applicationId, eventId, receivedAt, moment } = event;
+      allow(context, 'delivery:get', { applicationId });
       const ids = { applicationId, eventId, subscriptionId, receivedAt: receivedAt.toISOString() };
       const found = await moment.loaders.delivery({ deliveryId: deliveryId(ids), subscriptionId });
       return found ? see(moment, found.delivery) : null;

@@ -4,7 +4,7 @@ import { PAGE_MAX } from '../../projections/page.ts';
 import { createReplays } from '../event/replay.ts';
 import { entries } from '../http/strings.ts';
 import { invalidField, Problem } from '../problems.ts';
-import { subscriptionSeen } from './application.ts';
+import { itsSubscription } from './application.ts';
 import { allow, type Context, type Seen, see } from './context.ts';
 import { type EventFilterInput, eventFilter } from './filters.ts';
 import type { Fields } from './schema.ts';
@@ -60,7 +60,8 @@ export const previewFields: Fields = {
         ...preview,
         bySubscription: preview.bySubscription.map((share) => ({
           deliveries: share.deliveries,
-          subscription: () => subscriptionSeen(moment, applicationId, share.subscriptionId),
+          subscription: () =>
+            itsSubscription({ applicationId, subscriptionId: share.subscriptionId, moment }, undefined, context),
         })),
       };
     },

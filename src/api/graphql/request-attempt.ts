@@ -3,9 +3,9 @@ import type { EventRecord } from '../../projections/event/queries.ts';
 import { attemptFactsOf, type RequestAttemptRecord } from '../../projections/request-attempt/queries.ts';
 import { dayOf } from '../../worklist/payload.ts';
 import { unchanged } from '../http/stored-body.ts';
-import { subscriptionSeen } from './application.ts';
-import { type Context, instantOf, type Seen, see } from './context.ts';
-import { deliverySeen } from './delivery.ts';
+import { itsSubscription } from './application.ts';
+import { allow, type Context, instantOf, type Seen } from './context.ts';
+import { itsDelivery } from './delivery.ts';
 import { eventSeen } from './event.ts';
 import type { SettingsHistory } from './loaders.ts';
 import type { Fields } from './schema.ts';
@@ -42,15 +42,20 @@ export const requestAttemptFields: Fields = {
     id: ({ requestAttemptId }: RequestAttempt) => requestAttemptId,
     status: (attempt: RequestAttempt, _args: unknown, { at }: Context) =>
       attemptStatus(attemptFactsOf(attempt), instantOf(attempt, at)).status.toUpperCase(),
-    response: (attempt: RequestAttempt) => (attempt.response ? attempt : null),
-    request: async (attempt: RequestAttempt) => {
+    response: (attempt: RequestAttempt, _args: unknown, context: Context) => {
+      if (!attempt.response) return null;
+      allow(context, 'response:get', { applicationId: attempt.applicationId });
+      return attempt;
+    },
+    request: async (attempt: RequestAttempt, _args: unknown, context: Context) => {
+      const { applicationId, subscriptionId } = attempt;
+      allow(context, 'subscription:get', { applicationId, subscriptionId });
       const event = await eventSeen(attempt);
       if (!(await attempt.moment.loaders.isPayloadKept(event))) return null;
       return requestOf(attempt, event, (await attempt.moment.loaders.settings(attempt)) ?? []);
     },
-    subscription: ({ moment, applicationId, subscriptionId }: RequestAttempt) =>
-      subscriptionSeen(moment, applicationId, subscriptionId),
-    delivery: async (attempt: RequestAttempt) => see(attempt.moment, (await deliverySeen(attempt)).delivery),
+    subscription: itsSubscription,
+    delivery: itsDelivery,
   },
   Response: {
     headers: async (attempt: RequestAttempt) => (await kept(attempt))?.headers ?? {},

@@ -1,6 +1,6 @@
 import { notFound } from '../../domain/refusals.ts';
 import type { ApplicationRecord } from '../../projections/configuration/queries.ts';
-import type { SubscriptionTraffic, TrafficSpan } from '../../projections/traffic/queries.ts';
+import type { TrafficSpan } from '../../projections/traffic/queries.ts';
 import { invalidField } from '../problems.ts';
 import { lastMinutes, trafficSpan } from '../traffic/span.ts';
 import { allow, type Context, type Seen, see } from './context.ts';
@@ -22,11 +22,12 @@ export const trafficFields: Fields = {
       const span = trafficSpan({ from: args.from, to: args.to, buckets: args.buckets ?? BUCKETS });
       const subscriptionId = args.subscriptionId ?? undefined;
       const { subscriptions, ...traffic } = await moment.reads.traffic(applicationId, { ...span, subscriptionId });
-      return { ...traffic, subscriptions: subscriptions.map((one) => see(moment, one)) };
+      return { ...traffic, subscriptions: subscriptions.map((one) => see(moment, { ...one, applicationId })) };
     },
   },
   SubscriptionTraffic: {
-    subscription: async ({ subscriptionId, moment }: Seen<SubscriptionTraffic>) => {
+    subscription: async ({ applicationId, subscriptionId, moment }: Subscription, _args: unknown, context: Context) => {
+      allow(context, 'subscription:get', { applicationId, subscriptionId });
       const found = await moment.loaders.subscription(subscriptionId);
       if (!found) throw notFound('subscription', subscriptionId);
       return see(moment, found);
