@@ -1,4 +1,5 @@
 import { parseRetrySchedule } from '../src/domain/delivery/retry-schedule.ts';
+import { partitionOf } from '../src/eventstore/partition.ts';
 import type { RecordedEvent } from '../src/eventstore/types.ts';
 import { behaviourOf } from '../src/worker/built-in-receiver/behaviours.ts';
 import { recordAttempt } from '../src/worker/delivery/outcome.ts';
@@ -53,7 +54,7 @@ export const writeHistory = async (
   try {
     await clock.set(nowMs);
     const { shop, ids } = await openShop(api);
-    const receiver = createReceiver(api, ids);
+    const receiver = createReceiver(api, ids, options.partitions);
     const changes = [
       {
         atMs: endMs - DISABLED_MS,
@@ -119,7 +120,11 @@ type Receiver = {
   readonly move: (subscriptionId: string, path: string) => void;
 };
 
-const createReceiver = ({ core: { log, vault } }: PastApi, ids: ReadonlyMap<string, string>): Receiver => {
+const createReceiver = (
+  { core: { log, vault } }: PastApi,
+  ids: ReadonlyMap<string, string>,
+  partitions: number,
+): Receiver => {
   const paths = new Map(SUBSCRIPTIONS.map(({ description, path }) => [ids.get(description) ?? '', path]));
   let sent: Sent[] = [];
 
@@ -139,7 +144,8 @@ const createReceiver = ({ core: { log, vault } }: PastApi, ids: ReadonlyMap<stri
     // Nobody holds a lease yet, so the epoch is the one of an empty log.
     const times = { startedMs: startMs, nowMs: endMs };
     const seal = await vault.bodySealer(pending.organizationId);
-    const recorded = await recordAttempt({ pending, epoch: 0, seal }, outcome, times, PLAN, undefined);
+    const context = { pending, epoch: 0, seal, applicationPartition: partitionOf(pending.applicationId, partitions) };
+    const recorded = await recordAttempt(context, outcome, times, PLAN, undefined);
     const result = await log.append(recorded.append);
     if (result.kind !== 'appended') throw new Error(`An attempt could not be recorded: ${result.kind}.`);
     if (recorded.next) send(recorded.next);

@@ -2,7 +2,7 @@ import { arrayLiteral } from '../eventstore/statements.ts';
 import type { BatchStatement, Write } from '../eventstore/types.ts';
 import type { Queryable } from '../projections/page.ts';
 import { BodyChanged, type SealBody, type Vault } from '../vault/vault.ts';
-import { concatenated, dayOf } from './payload.ts';
+import { concatenated, dayOf, type PayloadKey } from './payload.ts';
 
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
 
@@ -17,16 +17,24 @@ type AttemptKey = {
 type ResponseRow = AttemptKey & {
   /** ISO instant; its UTC day names the partition. */
   readonly finishedAt: string;
+  /** Of the event that was sent. */
+  readonly payload: PayloadKey;
   readonly sealed: Buffer;
 };
 
+/** Not of a payload that was erased while the request was under way: receivers may send back what they got. */
 const INSERT: BatchStatement<ResponseRow> = {
   name: 'response',
   sql: `
     INSERT INTO response (day, partition_no, application_id, attempt_id, body, is_sealed)
-    SELECT day, partition_no, application_id, attempt_id, substring($5::bytea FROM start FOR length), true
-    FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[], $6::integer[], $7::integer[])
-      AS r (day, partition_no, application_id, attempt_id, start, length)`,
+    SELECT r.day, r.partition_no, r.application_id, attempt_id, substring($5::bytea FROM start FOR length), true
+    FROM unnest($1::date[], $2::smallint[], $3::uuid[], $4::uuid[], $6::integer[], $7::integer[], $8::date[], $9::smallint[], $10::uuid[])
+      AS r (day, partition_no, application_id, attempt_id, start, length, payload_day, payload_partition_no, event_id)
+    CROSS JOIN LATERAL (
+      SELECT FROM payload
+      WHERE payload.day = r.payload_day AND payload.partition_no = r.payload_partition_no
+        AND payload.application_id = r.application_id AND payload.event_id = r.event_id
+      OFFSET 0) AS kept`,
   parameters: (rows) => {
     const bodies = concatenated(rows.map((row) => row.sealed));
     return [
@@ -37,6 +45,9 @@ const INSERT: BatchStatement<ResponseRow> = {
       bodies.all,
       bodies.offsets,
       bodies.lengths,
+      arrayLiteral(rows.map(({ payload }) => dayOf(payload.receivedAt))),
+      arrayLiteral(rows.map(({ payload }) => payload.partition)),
+      arrayLiteral(rows.map(({ payload }) => payload.eventId)),
     ];
   },
 };
@@ -62,10 +73,13 @@ const unpack = (packed: Buffer): KeptResponse => {
   };
 };
 
-/** Keeps what a receiver answered to one request attempt, sealed, in the append that records the attempt's outcome. */
+/**
+ * Keeps what a receiver answered to one request attempt, sealed, in the append that records the attempt's outcome; nothing when the
+ * payload that was sent has been erased meanwhile.
+ */
 export const addResponse = async (
   seal: SealBody,
-  key: AttemptKey & { readonly finishedAt: string },
+  key: Omit<ResponseRow, 'sealed'>,
   response: KeptResponse,
 ): Promise<Write> => {
   const row: ResponseRow = { ...key, sealed: await seal(pack(response), contextOf(key)) };

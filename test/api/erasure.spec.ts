@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { verifyLog } from '#src/eventstore/verify.ts';
 import { checkProjection } from '#src/projections/maintenance.ts';
 import { applyRetention } from '#src/retention/apply.ts';
@@ -8,7 +8,7 @@ import { cleaners } from '#src/retention/cleaners.ts';
 import { createRetentionDaysOf } from '#src/retention/days.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
-import { answer, type Receiver, startReceiver } from '#test/support/receivers/index.ts';
+import { answer, gate, type Receiver, startReceiver } from '#test/support/receivers/index.ts';
 
 let service: PeopleService;
 let receiver: Receiver;
@@ -95,6 +95,33 @@ describe('an erased payload', () => {
     expect(history.json[0].summary).toBe('Payload erased');
     await isSound();
   });
+});
+
+it('a payload is erased where it waits in memory, and nothing is kept of an answer that comes later', async () => {
+  const door = gate(answer(200, 'answer marker of Ida'));
+  const busy = await startReceiver({ behaviour: door.behaviour });
+  onTestFinished(() => busy.close());
+  const ida = await service.person('Ida');
+  const applicationId = await application(ida);
+  const target = { type: 'http', method: 'POST', url: busy.url, headers: {} };
+  const settings = { is_enabled: true, event_types: ['order.paid'], labels: {}, concurrency_max: 1, target };
+  await service.post('/subscriptions', { application_id: applicationId, ...settings }, ida.token);
+  const underWay = await send(ida, applicationId, { first: 1 });
+  await eventually(() => expect(busy.requests).toHaveLength(1));
+  const waiting = await send(ida, applicationId, { second: 2 });
+  for (const eventId of [underWay, waiting])
+    await service.delete(`/events/${eventId}/payload?application_id=${applicationId}`, ida.token);
+  door.release();
+  await eventually(async () => {
+    const { json } = await service.get(`/deliveries?application_id=${applicationId}`, ida.token);
+    expect(json).toMatchObject([
+      { event_id: waiting, status: 'dead_lettered', reason: 'payload_missing' },
+      { event_id: underWay, status: 'succeeded' },
+    ]);
+  });
+  expect(busy.requests).toHaveLength(1);
+  const { rows } = await owner.query('SELECT FROM response WHERE application_id = $1', [applicationId]);
+  expect(rows).toEqual([]);
 });
 
 describe('an erased organization', () => {

@@ -1,6 +1,7 @@
 import type { CancelReason, RetryPlan } from '../../domain/delivery/events.ts';
 import { parseRetrySchedule } from '../../domain/delivery/retry-schedule.ts';
 import { DomainError } from '../../domain/errors.ts';
+import { partitionOf } from '../../eventstore/partition.ts';
 import { type Append, StoreUnavailable } from '../../eventstore/types.ts';
 import type { SubscriptionConfiguration } from '../../projections/configuration/application-configuration.ts';
 import { BodyChanged } from '../../vault/vault.ts';
@@ -156,7 +157,9 @@ export const createAttempts = (
       .subscription(pending.subscriptionId, pending.configurationPosition)
       .catch(() => subscription);
     const after = cancelReasonFor(pending, latest);
-    const recorded = await recordAttempt({ pending, epoch, seal }, outcome, times, planOf(subscription), after);
+    const applicationPartition = partitionOf(pending.applicationId, deps.partitions);
+    const context = { pending, epoch, seal, applicationPartition };
+    const recorded = await recordAttempt(context, outcome, times, planOf(subscription), after);
     return record(recorded, pending, outcome.timings.totalMs);
   };
 

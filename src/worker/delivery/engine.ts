@@ -8,13 +8,21 @@ import type { BodyChanged, Vault } from '../../vault/vault.ts';
 import type { PendingDelivery } from '../../worklist/pending-delivery.ts';
 import type { Sender } from '../send/send.ts';
 import { type Attempted, createAttempts } from './attempt.ts';
-import { FairQueue, type FairQueueOptions, type SubscriptionQueue, type WorkItem } from './fair-queue.ts';
+import {
+  FairQueue,
+  type FairQueueOptions,
+  forgetOldBody,
+  type SubscriptionQueue,
+  type WorkItem,
+} from './fair-queue.ts';
 import { KnownDeliveries } from './known.ts';
 import type { WorkerMetrics } from './metrics.ts';
 import type { BuildRequest } from './request.ts';
 
 /** Payload bytes kept in memory with queued deliveries; past it they are loaded when their turn comes. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
+/** One that was handed over so long ago is loaded all the same: it may have been erased through another process. */
+const HANDED_OVER_MS = 2_000;
 /** Before a delivery is tried again that our own fault, not the receiver's, kept from being sent or recorded. */
 const FAULT_RETRY_MS = 1_000;
 
@@ -57,6 +65,8 @@ export type Engine = {
   lookAgainSoon(of: QueueKey): void;
   /** Takes a delivery out of the queue that somebody else has ended; its request, once under way, goes on. */
   withdraw(subscriptionId: string, deliveryId: string): void;
+  /** Lets go of an erased payload that was handed over. */
+  forgetPayload(of: { readonly applicationId: string; readonly eventId: string }): void;
   /** Ends a delivery that is not to be sent; a no-op when it is over already, or its request under way. */
   cancel(pending: PendingDelivery, reason: CancelReason): Promise<void>;
   inFlight(): number;
@@ -116,6 +126,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     const epoch = owned.get(pending.partition);
     busy.set(pending.partition, (busy.get(pending.partition) ?? 0) + 1);
     unbuffer(item);
+    forgetOldBody(item, leases.databaseNow());
     // A lease in doubt starts nothing: whoever holds it by now finds the delivery in the work list, be it us again.
     const run: Promise<Attempted> =
       epoch !== undefined && leases.isHeld(pending.partition)
@@ -211,7 +222,9 @@ export const createEngine = (deps: EngineDeps): Engine => {
     }
     const keep = body !== undefined && bufferedBytes + body.length <= BUFFERED_BYTES_MAX;
     if (keep) bufferedBytes += body.length;
-    queue.push({ pending, body: keep ? body : undefined });
+    queue.push(
+      keep ? { pending, body, bodyUntilMs: leases.databaseNow() + HANDED_OVER_MS } : { pending, body: undefined },
+    );
     schedulePump();
     return true;
   };
@@ -267,6 +280,9 @@ export const createEngine = (deps: EngineDeps): Engine => {
       if (!queued) return;
       unbuffer(queued);
       known.drop(deliveryId);
+    },
+    forgetPayload: (of) => {
+      bufferedBytes -= queue.forgetBody(of);
     },
     cancel,
     inFlight: () => queue.inFlight,

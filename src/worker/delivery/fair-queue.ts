@@ -5,6 +5,13 @@ export type WorkItem = {
   readonly pending: PendingDelivery;
   /** The payload, when it was handed over together with the delivery. */
   body: Buffer | undefined;
+  /** By the database's clock. After that it may have been erased by another process. */
+  readonly bodyUntilMs?: number;
+};
+
+/** Lets go of a payload that is in memory for too long. */
+export const forgetOldBody = (item: WorkItem, nowMs: number): void => {
+  if (nowMs > (item.bodyUntilMs ?? Number.POSITIVE_INFINITY)) item.body = undefined;
 };
 
 /** Deliveries of one subscription kept in memory; the rest stays in the work list until there is room. */
@@ -60,6 +67,17 @@ export class SubscriptionQueue {
   withdraw(deliveryId: string): WorkItem | undefined {
     const index = this.#items.findIndex(({ pending }, at) => at >= this.#head && pending.deliveryId === deliveryId);
     return index === -1 ? undefined : this.#items.splice(index, 1)[0];
+  }
+
+  /** Lets go of the payload of an event; bytes that were freed. */
+  forgetBody(eventId: string): number {
+    let bytes = 0;
+    for (const item of this.#items.slice(this.#head)) {
+      if (item.pending.eventId !== eventId || !item.body) continue;
+      bytes += item.body.length;
+      item.body = undefined;
+    }
+    return bytes;
   }
 
   /** Empties the queue and returns what was in it. */
@@ -199,6 +217,14 @@ export class FairQueue {
   }
 
   /** Takes a delivery out before its turn; undefined when it is not queued. */
+  /** Lets go of the payload of an event, in whatever queue it waits; bytes that were freed. */
+  forgetBody({ applicationId, eventId }: { readonly applicationId: string; readonly eventId: string }): number {
+    let bytes = 0;
+    for (const queue of this.#subscriptions.values())
+      if (queue.application.applicationId === applicationId) bytes += queue.forgetBody(eventId);
+    return bytes;
+  }
+
   withdraw(subscriptionId: string, deliveryId: string): WorkItem | undefined {
     const queue = this.#subscriptions.get(subscriptionId);
     const item = queue?.withdraw(deliveryId);

@@ -289,6 +289,11 @@ export const createFollower = ({
     leave: (partition) => following.delete(partition),
     noticeCommit: (events) => {
       for (const event of events) {
+        if (event.type === 'EventPayloadErased')
+          engine.forgetPayload({
+            applicationId: String(event.data.applicationId),
+            eventId: String(event.data.eventId),
+          });
         const state = following.get(event.partition);
         if (!state) continue;
         state.head = Math.max(state.head, event.position);

@@ -135,7 +135,7 @@ export type Recorded = {
  * its next attempt. `nowMs` is the database's time, by which retries become due.
  */
 export const recordAttempt = async (
-  context: Context & { readonly seal: SealBody },
+  context: Context & { readonly seal: SealBody; readonly applicationPartition: number },
   outcome: SendOutcome,
   times: { readonly startedMs: number; readonly nowMs: number },
   plan: RetryPlan,
@@ -156,6 +156,12 @@ export const recordAttempt = async (
               applicationId: pending.applicationId,
               attemptId: pending.attemptId,
               finishedAt: result.finishedAt,
+              payload: {
+                partition: context.applicationPartition,
+                applicationId: pending.applicationId,
+                eventId: pending.eventId,
+                receivedAt: pending.receivedAt,
+              },
             },
             outcome,
           ),

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FairQueue, type FairQueueOptions, type SubscriptionQueue } from '#src/worker/delivery/fair-queue.ts';
+import {
+  FairQueue,
+  type FairQueueOptions,
+  forgetOldBody,
+  type SubscriptionQueue,
+} from '#src/worker/delivery/fair-queue.ts';
 import { pendingDelivery } from './pending.ts';
 
 const ROOMY: FairQueueOptions = {
@@ -30,6 +35,34 @@ const takeAll = (queue: FairQueue): { id: string; of: SubscriptionQueue }[] => {
   return taken;
 };
 const ids = (taken: readonly { id: string }[]): string[] => taken.map(({ id }) => id);
+
+describe('payloads in memory', () => {
+  it('are let go of wherever an event waits, and nothing else is', () => {
+    const queue = queueWith();
+    const wait = (deliveryId: string, applicationId: string, eventId: string) => {
+      const pending = pendingDelivery({ deliveryId, subscriptionId: deliveryId, applicationId, eventId });
+      queue.push({ pending, body: Buffer.from('12345') });
+    };
+    wait('a1', 'a', 'x');
+    wait('a2', 'a', 'x');
+    wait('a3', 'a', 'y');
+    wait('b1', 'b', 'x');
+    expect(queue.forgetBody({ applicationId: 'a', eventId: 'x' })).toBe(10);
+    expect(queue.forgetBody({ applicationId: 'a', eventId: 'x' })).toBe(0);
+    const kept: string[] = [];
+    for (let next = queue.next(); next; next = queue.next())
+      if (next.item.body) kept.push(next.item.pending.deliveryId);
+    expect(kept.sort()).toEqual(['a3', 'b1']);
+  });
+
+  it('are good for a time', () => {
+    const item = { pending: pendingDelivery({}), body: Buffer.from('1') as Buffer | undefined, bodyUntilMs: 2_000 };
+    forgetOldBody(item, 2_000);
+    expect(item.body).toBeDefined();
+    forgetOldBody(item, 2_001);
+    expect(item.body).toBeUndefined();
+  });
+});
 
 describe('turns', () => {
   it('go from application to application, however much one has', () => {
