@@ -12,6 +12,9 @@ export type Transport = {
   close(): void;
 };
 
+/** Taken as it is: as text it would be read for names, comments and further addresses. */
+const addressed = (letter: Letter) => ({ ...letter, to: { name: '', address: letter.to } });
+
 /** Over each phase of talking to the mail server. */
 const TIMEOUT_MS = 15_000;
 
@@ -26,7 +29,7 @@ export const createSmtpTransport = (smtpUrl: string): Transport => {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return { send: async (letter) => void (await smtp.sendMail(letter)), close: () => smtp.close() };
+  return { send: async (letter) => void (await smtp.sendMail(addressed(letter))), close: () => smtp.close() };
 };
 
 /** Without a mail server: one `.eml` per mail, complete or not there. */
@@ -40,7 +43,7 @@ export const createFileTransport = (directory: string): Transport => {
   });
   return {
     send: async (letter) => {
-      const { message } = await stream.sendMail(letter);
+      const { message } = await stream.sendMail(addressed(letter));
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const name = letter.messageId.replaceAll(/[^0-9A-Za-z-]/g, '-').replaceAll(/^-+|-+$/g, '');
       const path = join(directory, `${name}.eml`);

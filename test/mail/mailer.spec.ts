@@ -71,10 +71,10 @@ afterAll(async () => {
 const pageUrl = (path: string, fragment?: string): string =>
   `https://hooks.example${path}${fragment ? `#${fragment}` : ''}`;
 const welcome = (firstName: string): MailContent => ({ template: 'welcome', firstName });
-const write = (content: MailContent, at = new Date(Date.now() - 1_000)): Promise<void> =>
+const write = (content: MailContent, at = new Date(Date.now() - 1_000), recipient = 'ada@example.com'): Promise<void> =>
   addMail((sql, values) => pool.query(sql, values), {
     mailId: randomUUID(),
-    recipient: 'ada@example.com',
+    recipient,
     content,
     at,
   });
@@ -91,6 +91,19 @@ const startMailer = (transport: Transport, errors: unknown[] = []) =>
   });
 
 describe('mails', () => {
+  it('go to the address as it is, whatever else could be read in it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'posthorn-mail-'));
+    const mailer = startMailer(createFileTransport(directory));
+    await write(welcome('Ada'), undefined, 'ada,grace@example.com');
+    mailer.hint();
+    await eventually(async () => expect(await left()).toBe(0));
+    await mailer.stop();
+    const [name = ''] = await readdir(directory);
+    const [, to] = /^To: (.*)$/m.exec(await readFile(join(directory, name), 'utf8')) ?? [];
+    expect(to).toBe('<"ada,grace"@example.com>');
+    await rm(directory, { recursive: true });
+  });
+
   it('go to the mail server, in plain text and HTML, with a token that was signed for the mail', async () => {
     const smtp = await startSmtp();
     const mailer = startMailer(createSmtpTransport(smtp.url));

@@ -18,7 +18,12 @@ import { clearSessionCookie, sessionCookieOf } from './cookie.ts';
 import { createGuessLimits } from './limits.ts';
 import { CookieWish, createSignIn, LoginResponse } from './sign-in.ts';
 
-export const email = () => text(3, 100).regex(/^[^\s@]+@[^\s@]+$/, 'must be a mail address');
+/**
+ * One mailbox and nothing else (RFC 5321, 4.1.2, without quotes and address literals; letters of any script). Names, comments, groups
+ * and lists would be other accounts with the same mailbox, and what is sent to it could not be counted.
+ */
+const MAILBOX = /^[^\s@\p{C}<>()[\]\\,;:"]+@[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)*$/u;
+export const email = () => text(3, 100).regex(MAILBOX, 'must be a mail address');
 const password = () => text(1, 1_000).describe('12 to 100 characters.');
 
 const RegisterBody = z.object({

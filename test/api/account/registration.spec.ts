@@ -48,6 +48,29 @@ describe('registration', () => {
     expect([again.status, again.json.id]).toEqual([409, 'UserAlreadyExist']);
   });
 
+  it('takes one mailbox and nothing that hides another in it', async () => {
+    const strange = [
+      'a<ada@example.com>',
+      '(a)ada@example.com',
+      'a,ada@example.com',
+      'a:ada@example.com;',
+      '"ada"@example.com',
+      'ada@example.com,',
+      'ada@example.com.',
+      'ada@example。com',
+      'ada@[127.0.0.1]',
+      'a\u200bda@example.com',
+    ];
+    for (const email of strange) {
+      const refused = await service.post('/register', { ...ada, email }, null);
+      expect([refused.status, refused.json.id], email).toEqual([422, 'Validation']);
+    }
+    for (const email of ["o'brien+1@mail.example.com", 'jürgen@müller.example']) {
+      const taken = await service.post('/register', { ...ada, email, password: 'too short' }, null);
+      expect(taken.json.id, email).toBe('PasswordTooShort');
+    }
+  });
+
   it.each([
     ['brief-one', 'PasswordTooShort'],
     ['aaaaaaaaaaaaaaaa', 'PasswordNotDiverseEnough'],
