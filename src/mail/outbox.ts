@@ -16,3 +16,13 @@ export const addMail = async (run: RunQuery, { mailId, recipient, content, at }:
     [mailId, recipient, template, JSON.stringify(rest), at],
   );
 };
+
+/** Of mails that nobody has taken so far nothing is left to a person who is erased; one that is being sent is not waited for. */
+export const forgetMailsTo = async (run: RunQuery, userId: string): Promise<void> => {
+  await run(
+    `DELETE FROM mail WHERE mail_id IN (
+       SELECT m.mail_id FROM mail AS m JOIN user_account AS u ON lower(m.recipient) = lower(u.email)
+       WHERE u.user_id = $1 FOR UPDATE OF m SKIP LOCKED)`,
+    [userId],
+  );
+};

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
 import { ask } from '#test/support/graphql.ts';
 import { PASSWORD, type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
@@ -146,7 +147,18 @@ describe('members', () => {
     // The organization that came with the registration has no other owner.
     expect((await erase()).json.id).toBe('OrganizationNeedsAnOwner');
     await service.delete(`/organizations/${gone.organizationId}`, gone.token);
+    const client = new Client({ connectionString: service.databaseUrl });
+    await client.connect();
+    onTestFinished(() => client.end());
+    // One that the mail server has not taken so far.
+    await client.query(
+      `INSERT INTO mail (mail_id, recipient, template, content, created_at, due_at)
+       VALUES (gen_random_uuid(), $1, 'welcome', '{"firstName": "Gone"}', now(), now() + interval '1 day')`,
+      [gone.email.toUpperCase()],
+    );
     expect((await erase()).status).toBe(204);
+    const { rows } = await client.query('SELECT recipient FROM mail WHERE lower(recipient) = $1', [gone.email]);
+    expect(rows).toEqual([]);
     expect((await service.get('/auth/me', gone.token)).status).toBe(403);
     expect((await service.post('/auth/login', { email: gone.email, password: PASSWORD }, null)).status).toBe(401);
     expect(await roles()).not.toHaveProperty([gone.email]);

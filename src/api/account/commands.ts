@@ -21,7 +21,7 @@ import {
 import { emailKeyOf } from '../../identity/email.ts';
 import { addMailToken, MAIL_TOKEN_MS, type MailPurpose, takeMailToken } from '../../identity/mail-tokens.ts';
 import { endSessionsOf } from '../../identity/sessions.ts';
-import { addMail } from '../../mail/outbox.ts';
+import { addMail, forgetMailsTo } from '../../mail/outbox.ts';
 import type { MailContent } from '../../mail/templates.ts';
 import { CONFIGURATION_TYPES, projectConfiguration } from '../../projections/configuration/projections.ts';
 import { invitationsFor, rolesOf } from '../../projections/identity/queries.ts';
@@ -214,6 +214,7 @@ export const createAccountCommands = ({
           project: async (events, run) => {
             await projectConfiguration(events, run);
             // First, since it waits for whoever makes the person a member at this moment: then all begins anew.
+            await forgetMailsTo(run, userId);
             await eraseAccount(run, userId);
             if ((await rolesOf(queryableWithin(run), userId)).size > 0) throw new GuardUndone(userId);
           },

@@ -2,7 +2,7 @@ import { isAction } from '../../domain/access/actions.ts';
 import { BUILT_IN_RECEIVER_URL } from '../../domain/target/built-in-receiver.ts';
 import { readInstance } from '../../eventstore/initialise.ts';
 import { listProjections } from '../../projections/maintenance.ts';
-import { actorOf } from '../auth/principal.ts';
+import { actorOf, type Principal } from '../auth/principal.ts';
 import { type Place, rightsOf } from '../auth/rights.ts';
 import { Problem } from '../problems.ts';
 import { type Context, see } from './context.ts';
@@ -10,6 +10,12 @@ import type { Fields } from './schema.ts';
 
 const ACTIONS_MAX = 100;
 type Ids = { readonly organizationId?: string | null; readonly applicationId?: string | null };
+
+/** Why a read model has stopped may quote what it could not apply, which is anybody's. */
+const errorFor = ({ kind }: Principal, error: string | null): string | null =>
+  error === null || kind === 'master'
+    ? error
+    : 'It has stopped. Whoever runs this instance finds the reason in its log.';
 
 /** An application that is not there is no place: it is answered like one of somebody else. */
 const placeOf = async ({ now }: Context, { organizationId, applicationId }: Ids): Promise<Place> => {
@@ -50,11 +56,11 @@ export const instanceFields: Fields = {
     retrySchedule: (_instance: unknown, _args: unknown, { deps }: Context) => deps.config.retrySchedule,
     publicKeys: (_instance: unknown, _args: unknown, { deps }: Context) =>
       deps.publicKeys.map(({ id, whpk }) => ({ id, key: whpk })),
-    projections: async (_instance: unknown, _args: unknown, { deps }: Context) =>
+    projections: async (_instance: unknown, _args: unknown, { deps, request }: Context) =>
       (await listProjections(deps.instancePool)).map(({ name, lag, partitions }) => ({
         name,
         lag,
-        error: partitions.find(({ error }) => error !== null)?.error ?? null,
+        error: errorFor(request.principal, partitions.find(({ error }) => error !== null)?.error ?? null),
       })),
   },
 };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { onStatement } from '#test/support/statements.ts';
 import { eventually } from '../../support/eventually.ts';
 import { ask, askData } from '../../support/graphql.ts';
@@ -284,4 +285,19 @@ it('the instance tells about itself', async () => {
       projections: expect.arrayContaining([{ name: 'event', lag: expect.any(Number), error: null }]),
     },
   });
+});
+
+it('why a read model has stopped is told to whoever runs the instance', async () => {
+  const client = new Client({ connectionString: service.databaseUrl });
+  await client.connect();
+  onTestFinished(() => client.end());
+  await client.query(`UPDATE processor_checkpoint SET error = 'somebody else''s label' WHERE partition_no = 0`);
+  onTestFinished(async () => void (await client.query('UPDATE processor_checkpoint SET error = NULL')));
+  const { secret } = await service.tenant();
+  const errors = async (token?: string) =>
+    JSON.stringify((await askData(service, '{ instance { projections { error } } }', {}, token)).instance);
+  expect(await errors()).toContain("somebody else's label");
+  const told = await errors(secret);
+  expect(told).toContain('It has stopped.');
+  expect(told).not.toContain('label');
 });
