@@ -31,14 +31,18 @@ export type Inspection = {
 /** More than the gate lets through, so that what it refuses can be looked at. */
 const CHARACTERS_MAX = 65_536;
 
-/** What is in a token, without its root key. Throws TokenRefused when it is no token at all. */
-export const inspect = (token: string): Inspection => {
+/**
+ * What is in a token, without its root key. Throws TokenRefused when it is no token at all. What the gate refuses is printed by the
+ * library, whose memory grows by some 20 KiB each time and never shrinks: without `showsRefused` it is not.
+ */
+export const inspect = (token: string, { showsRefused = true } = {}): Inspection => {
   const envelope = openEnvelope(token, CHARACTERS_MAX);
   const gated = unlessRefused(() => {
     openEnvelope(token);
     return passGate(envelope);
   });
-  const sources = gated instanceof TokenRefused ? sourcesOf(envelope) : gated.map(printBlock);
+  const sources =
+    gated instanceof TokenRefused ? (showsRefused ? sourcesOf(envelope) : undefined) : gated.map(printBlock);
   const revocationIds = revocationIdsOf(envelope);
   return {
     isSignatureChecked: false,

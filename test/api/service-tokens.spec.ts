@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
+import { withCopy } from '#src/tokens/copy.ts';
+import { openEnvelope } from '#src/tokens/envelope.ts';
 import { inspect } from '#src/tokens/inspect.ts';
+import { BlockBuilder } from '#src/tokens/library.ts';
 import { type PeopleService, type Person, startPeopleService } from '#test/support/people.ts';
 
 let service: PeopleService;
@@ -179,5 +182,26 @@ describe('a restricted token', () => {
     expect(json).toMatchObject({ kind: 'service_access', is_sealed: false, is_genuine: true, is_live: true });
     expect(json.blocks).toHaveLength(2);
     expect(json.blocks[1].datalog).toContain(applicationId);
+  });
+});
+
+describe('what the library that reads Datalog is asked for', () => {
+  it('is nothing for a token that the gate refuses: any token may ask, and its memory never shrinks', async () => {
+    const { biscuit } = await create();
+    const builder = new BlockBuilder();
+    builder.addCode('f(1); g($x) <- f($x)');
+    const refused = withCopy(openEnvelope(biscuit), (copy) => copy.appendBlock(builder).toBase64());
+    const { json } = await service.post('/service_token/inspect', { biscuit: refused }, owner.token);
+    expect(json.blocks).toMatchObject([{ datalog: null }, { datalog: null }]);
+    expect(inspect(refused).blocks[1]?.source).toContain('g($x) <- f($x)');
+  });
+
+  it('is sixty attenuations a minute for an organization', async () => {
+    const { token_id: tokenId } = await create();
+    const attenuated = () =>
+      service.post(`/service_token/${tokenId}/attenuate`, { actions: ['event:ingest'] }, owner.token);
+    const answers = await Promise.all(Array.from({ length: 120 }, attenuated));
+    const statuses = new Set(answers.map(({ status }) => status));
+    expect([...statuses].sort()).toEqual([201, 429]);
   });
 });

@@ -12,6 +12,9 @@ const MAILS = perMinute('mail-address', 20);
 const INVITATIONS = perMinute('invitations', 60);
 const INVITATIONS_TO: Limit = { name: 'invitations-to-address', rate: 10 / 86_400, burst: 10 };
 
+/** Of one organization: each leaves something behind in the memory of the library that reads Datalog, which never shrinks. */
+const ATTENUATIONS = perMinute('attenuations', 60);
+
 /** Keys tell nobody an address. */
 const addressDigest = (email: string): string => hash('sha256', emailKeyOf(email), 'hex').slice(0, 32);
 
@@ -26,5 +29,6 @@ export const createGuessLimits = ({ attempts }: Pick<ApiDeps, 'attempts'>) => ({
     await attempts.take(`invite:${organizationId}`, INVITATIONS);
     await attempts.take(`invite:to:${addressDigest(email)}`, INVITATIONS_TO);
   },
+  attenuation: (organizationId: string): Promise<void> => attempts.take(`attenuate:${organizationId}`, ATTENUATIONS),
   mail: (ip: string): Promise<void> => attempts.take(`mail:${addressKey(ip)}`, MAILS),
 });

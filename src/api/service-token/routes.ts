@@ -9,6 +9,7 @@ import { findServiceToken, listServiceTokens, type ServiceTokenRecord } from '..
 import { attenuate } from '../../tokens/attenuate.ts';
 import { inspect } from '../../tokens/inspect.ts';
 import { TokenRefused } from '../../tokens/refused.ts';
+import { createGuessLimits } from '../account/limits.ts';
 import { authorize, maySeeSecrets, requireFreshPassword } from '../auth/authorize.ts';
 import { createCommands } from '../commands.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -72,6 +73,7 @@ export const serviceTokenRoutes =
   async (app) => {
     const { pool, config, vault, tokens, now, authenticate } = deps;
     const commands = createCommands(deps);
+    const limits = createGuessLimits(deps);
 
     const show = async (
       { principal }: FastifyRequest,
@@ -258,15 +260,16 @@ export const serviceTokenRoutes =
           tag: 'Service tokens',
           summary: 'Make a restricted token of a service token',
           description:
-            'The same that `posthorn token attenuate` does offline. Nothing of it is kept: whoever wants to revoke it alone keeps its revocation id.',
+            'The same that `posthorn token attenuate` does offline, sixty times a minute for an organization. Nothing of it is kept: whoever wants to revoke it alone keeps its revocation id.',
           problems: ['ReauthenticationNeeded'],
         },
         { params: TokenParams, body: Restrictions, response: { 201: Attenuated } },
       ),
       async (request, reply) => {
         const { token_id: tokenId } = request.params;
-        await load(request, 'service_token:get', tokenId, undefined);
+        const { organizationId } = await load(request, 'service_token:get', tokenId, undefined);
         requireFreshPassword(request.principal, now());
+        if (request.principal.kind !== 'master') await limits.attenuation(organizationId);
         const token = (await vault.open([tokenId])).get(tokenId);
         if (token === undefined) throw notFound('service token', tokenId);
         const { body } = request;
@@ -281,7 +284,7 @@ export const serviceTokenRoutes =
             datalog: body.datalog,
           }),
         );
-        const revocationIds = inspect(biscuit).blocks.map(({ revocationId }) => revocationId);
+        const revocationIds = inspect(biscuit, { showsRefused: false }).blocks.map(({ revocationId }) => revocationId);
         return reply.code(201).send({ biscuit, revocation_ids: revocationIds });
       },
     );
@@ -293,13 +296,14 @@ export const serviceTokenRoutes =
           id: 'inspectToken',
           tag: 'Service tokens',
           summary: 'Read what a token holds',
-          description: 'Of any token; whoever holds one can read it.',
+          description:
+            'Of any token; whoever holds one can read it. Datalog beyond what this instance evaluates is null: `posthorn token inspect` shows it.',
         },
         { body: z.object({ biscuit: text(1, 4_096) }), response: { 200: Inspected } },
       ),
       async (request) => {
         const { biscuit } = request.body;
-        const found = refusing(() => inspect(biscuit));
+        const found = refusing(() => inspect(biscuit, { showsRefused: false }));
         let whyNot: string | null = null;
         let isGenuine = true;
         try {
