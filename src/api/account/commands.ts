@@ -213,8 +213,8 @@ export const createAccountCommands = ({
           others: await leaveAll({ instancePool, reader, partitions }, userId, at),
           project: async (events, run) => {
             await projectConfiguration(events, run);
-            // First, since it waits for whoever makes the person a member at this moment: then all begins anew.
             await forgetMailsTo(run, userId);
+            // Before roles are looked at, since it waits for whoever makes the person a member at this moment: then all begins anew.
             await eraseAccount(run, userId);
             if ((await rolesOf(queryableWithin(run), userId)).size > 0) throw new GuardUndone(userId);
           },

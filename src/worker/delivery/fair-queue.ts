@@ -216,7 +216,6 @@ export class FairQueue {
     return dropped;
   }
 
-  /** Takes a delivery out before its turn; undefined when it is not queued. */
   /** Lets go of the payload of an event, in whatever queue it waits; bytes that were freed. */
   forgetBody({ applicationId, eventId }: { readonly applicationId: string; readonly eventId: string }): number {
     let bytes = 0;
@@ -225,6 +224,7 @@ export class FairQueue {
     return bytes;
   }
 
+  /** Takes a delivery out before its turn; undefined when it is not queued. */
   withdraw(subscriptionId: string, deliveryId: string): WorkItem | undefined {
     const queue = this.#subscriptions.get(subscriptionId);
     const item = queue?.withdraw(deliveryId);
