@@ -1,4 +1,4 @@
-import type { DomainError, DomainErrorId } from '../domain/errors.ts';
+import { DomainError, type DomainErrorId } from '../domain/errors.ts';
 
 type Definition = {
   readonly status: number;
@@ -363,6 +363,10 @@ export class Problem extends Error {
     this.headers = headers;
   }
 }
+
+/** Whether somebody was told no, and not that something broke: that is for nobody to read, and no answer to what was asked. */
+export const isRefusal = (error: unknown): error is Problem | DomainError =>
+  (error instanceof Problem || error instanceof DomainError) && PROBLEMS[error.id].status < 500;
 
 /** A `Validation` problem about one field. */
 export const invalidField = (

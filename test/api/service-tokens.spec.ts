@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attenuate } from '#src/tokens/attenuate.ts';
 import { withCopy } from '#src/tokens/copy.ts';
 import { openEnvelope } from '#src/tokens/envelope.ts';
@@ -182,6 +182,19 @@ describe('a restricted token', () => {
     expect(json).toMatchObject({ kind: 'service_access', is_sealed: false, is_genuine: true, is_live: true });
     expect(json.blocks).toHaveLength(2);
     expect(json.blocks[1].datalog).toContain(applicationId);
+  });
+
+  it('is not said to be refused while the database is away', async () => {
+    const { biscuit } = await create();
+    const asking = vi.spyOn(service.service.node.core.queryPool, 'query');
+    const away = () => asking.mockRejectedValueOnce(new Error('away') as never);
+    away();
+    const question = { organization_id: owner.organizationId, biscuit, action: 'event:ingest' };
+    expect((await service.post('/service_token/check', question)).status).toBe(500);
+    away();
+    expect((await service.post('/service_token/inspect', { biscuit })).status).toBe(500);
+    asking.mockRestore();
+    expect((await service.post('/service_token/check', question)).json).toMatchObject({ is_allowed: true });
   });
 });
 

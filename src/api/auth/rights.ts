@@ -1,6 +1,5 @@
 import type { Action } from '../../domain/access/actions.ts';
-import { DomainError } from '../../domain/errors.ts';
-import { Problem } from '../problems.ts';
+import { isRefusal } from '../problems.ts';
 import { authorize, type Resource, WITHOUT_ORGANIZATION } from './authorize.ts';
 import type { Principal } from './principal.ts';
 
@@ -34,7 +33,7 @@ const passes = (principal: Principal, action: Action, resource: Resource): boole
     authorize(supposing(principal, action), action, resource);
     return true;
   } catch (error) {
-    if (error instanceof Problem || error instanceof DomainError) return false;
+    if (isRefusal(error)) return false;
     throw error;
   }
 };

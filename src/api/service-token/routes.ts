@@ -17,7 +17,7 @@ import { instantQuery, PageQuery } from '../http/inputs.ts';
 import { NoContent, operation } from '../http/operation.ts';
 import { linkNext, pageRequest } from '../http/page.ts';
 import { entries, text, uuid } from '../http/strings.ts';
-import { invalidField } from '../problems.ts';
+import { invalidField, isRefusal } from '../problems.ts';
 
 const Owner = z.object({ organization_id: uuid() });
 const TokenParams = z.object({ token_id: uuid() });
@@ -332,7 +332,8 @@ export const serviceTokenRoutes =
       try {
         await authenticate(authorization);
         return true;
-      } catch {
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
         return false;
       }
     };
@@ -363,7 +364,7 @@ export const serviceTokenRoutes =
           });
           return { is_allowed: true, why: null };
         } catch (error) {
-          if (!(error instanceof Error)) throw error;
+          if (!isRefusal(error)) throw error;
           return { is_allowed: false, why: error.message };
         }
       },
