@@ -95,10 +95,12 @@ describe('a restricted token', () => {
       'application:list',
       'organization:list',
       'event:list',
+      'delivery:list',
       'event_type:list',
       'event_type:get',
     ];
-    const token = attenuate(biscuit, { actions: [...actions, 'subscription:list', 'event_type:create'] });
+    const subscriptions = ['subscription:list', 'subscription:get'];
+    const token = attenuate(biscuit, { actions: [...actions, ...subscriptions, 'event_type:create'] });
 
     const page = await browser.visit(service, applicationId, { path: 'event-types', token });
     await isSettled(page);

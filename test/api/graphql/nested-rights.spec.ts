@@ -51,7 +51,7 @@ const seen = async (fields: string, bearer: string) =>
 
 describe('below a field a token sees what it may see beside it', () => {
   it.each([
-    ['organization:get', 'organization { name }', 'Personal'],
+    ['organization:get', 'organization { quotas { isEnforced } }', 'isEnforced'],
     ['event:get', 'events(first: 1) { nodes { payload } }', 'e30='],
     ['delivery:list', 'events { nodes { deliveries { status } } }', 'SUCCEEDED'],
     ['delivery:get', 'events { nodes { routing { delivery { status } } } }', 'SUCCEEDED'],

@@ -7,12 +7,12 @@ import { workspace } from '../state/workspace.svelte.ts';
 const NEEDS_MORE: readonly PageName[] = ['event', 'delivery', 'subscription', 'eventType', 'serviceToken'];
 /** What a page asks for: all of it. */
 const FOR: Readonly<Partial<Record<PageName, readonly Action[]>>> = {
-  overview: ['application:get'],
+  overview: ['application:get', 'subscription:get'],
   deliveries: ['request_attempt:list'],
-  delivery: ['delivery:get'],
-  events: ['event:list'],
-  event: ['event:get'],
-  deadLetters: ['dead_letter:list'],
+  delivery: ['delivery:get', 'subscription:get', 'response:get'],
+  events: ['event:list', 'delivery:list'],
+  event: ['event:get', 'delivery:list', 'subscription:get'],
+  deadLetters: ['dead_letter:list', 'subscription:get'],
   subscriptions: ['subscription:list'],
   subscription: ['subscription:get'],
   subscriptionNew: ['subscription:create'],
@@ -20,7 +20,7 @@ const FOR: Readonly<Partial<Record<PageName, readonly Action[]>>> = {
   eventType: ['event_type:get', 'subscription:list'],
   sendEvent: ['event:ingest', 'event_type:list'],
   secrets: ['application_secret:list'],
-  replay: ['event:replay', 'event:list'],
+  replay: ['event:replay', 'event:list', 'subscription:get'],
   audit: ['application:get'],
   start: ['subscription:create', 'subscription:list', 'event_type:list', 'delivery:list'],
   usage: ['application:get'],

@@ -46,6 +46,7 @@ export const ACTIONS = [
   'delivery:replay',
   'delivery:cancel',
   'request_attempt:list',
+  'response:get',
   'dead_letter:list',
   'dead_letter:replay',
 ] as const satisfies readonly ApiAction[];
