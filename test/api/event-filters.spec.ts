@@ -37,3 +37,22 @@ it('a list of events is narrowed down to one by its id, together with the other 
   expect(await list(`event_id=${randomUUID()}`)).toEqual([]);
   expect(await list(`event_id=${ids[0]}&delivery_status=succeeded`)).toEqual([]);
 });
+
+it('a next page has the filters of the page before, whatever characters are in them', async () => {
+  const { secret } = await service.tenant('order.paid');
+  const value = 'what? a&b=c+d #é%';
+  const send = (labels: Record<string, string>) =>
+    service.post('/event', { event_type: 'order.paid', payload: {}, labels }, secret);
+  for (let n = 0; n < 3; n += 1) await send({ q: value });
+  for (let n = 0; n < 3; n += 1) await send({ q: 'what' });
+  const first = `/events?limit=1&labels=${encodeURIComponent(`q:${value}`).replaceAll('%3F', '?')}`;
+  await eventually(async () => expect((await service.get('/events', secret)).json).toHaveLength(6));
+
+  const found: string[] = [];
+  for (let path: string | undefined = first; path !== undefined; ) {
+    const page = await service.get(path, secret);
+    found.push(...page.json.map((event: { labels: { q: string } }) => event.labels.q));
+    path = /<[^>]*\/api\/v1([^>]+)>; rel="next"/.exec(String(page.headers.link))?.[1];
+  }
+  expect(found).toEqual([value, value, value]);
+});

@@ -15,8 +15,11 @@ export const linkNext = (
   { nextCursor }: Pick<Page<unknown>, 'nextCursor'>,
 ): void => {
   if (nextCursor === null) return;
-  const [path = '', query = ''] = request.url.split('?', 2);
-  const parameters = new URLSearchParams(query);
+  const { url } = request;
+  // Only the first one begins the query: further ones belong to values, such as those of filters.
+  const queryAt = url.includes('?') ? url.indexOf('?') : url.length;
+  const path = url.slice(0, queryAt);
+  const parameters = new URLSearchParams(url.slice(queryAt));
   parameters.set('pagination_cursor', nextCursor);
   reply.header('link', `<${publicUrl}${path}?${parameters.toString()}>; rel="next"`);
 };
