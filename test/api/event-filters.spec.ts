@@ -56,3 +56,23 @@ it('a next page has the filters of the page before, whatever characters are in t
   }
   expect(found).toEqual([value, value, value]);
 });
+
+it('several labels are asked for together: an event carries all of them, or it is not listed', async () => {
+  const { secret } = await service.tenant('order.paid');
+  for (const labels of [
+    { shop: 'a', till: '1' },
+    { shop: 'a', till: '2' },
+    { shop: 'b', till: '1' },
+  ])
+    await service.post('/event', { event_type: 'order.paid', payload: {}, labels }, secret);
+  await eventually(async () => expect((await service.get('/events', secret)).json).toHaveLength(3));
+
+  const count = async (...labels: string[]): Promise<number> =>
+    (await service.get(`/events?${labels.map((label) => `labels=${label}`).join('&')}`, secret)).json.length;
+  expect(await count('shop:a')).toBe(2);
+  expect(await count('shop:a', 'shop:a')).toBe(2);
+  expect(await count('shop:a', 'till:1')).toBe(1);
+  // A label has one value.
+  expect(await count('shop:b', 'shop:a')).toBe(0);
+  expect(await count('shop:a', 'till:1', 'shop:b')).toBe(0);
+});

@@ -72,10 +72,15 @@ const selectionOf = ({ filter, subscription_id: subscriptionId }: z.output<typeo
   return { filter: { eventType, labels, from, to, status }, subscriptionId };
 };
 
-const labelsOf = (given: string | readonly string[] | undefined): Record<string, string> | undefined => {
+/** Undefined where none are asked for, null where no event can carry all of them: a label has one value. */
+const labelsOf = (given: string | readonly string[] | undefined): Record<string, string> | undefined | null => {
   if (given === undefined) return undefined;
-  const pairs = typeof given === 'string' ? [given] : given;
-  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)]));
+  const pairs = [given].flat().map((pair) => {
+    const colonAt = pair.indexOf(':');
+    return [pair.slice(0, colonAt), pair.slice(colonAt + 1)] as const;
+  });
+  const labels = new Map(pairs);
+  return pairs.every(([name, value]) => labels.get(name) === value) ? Object.fromEntries(labels) : null;
 };
 
 /** Events after they were ingested: read, found and replayed. */
@@ -127,9 +132,11 @@ export const eventRoutes =
           throw new Problem('InvalidDateRange', '`from` is later than `to`.');
         const past = await pastOf(deps, query);
         const { applicationId } = await applicationFor(pool, request, 'event:list', query.application_id, past);
+        const labels = labelsOf(query.labels);
+        if (labels === null) return [];
         const filter = {
           eventType: query.event_type,
-          labels: labelsOf(query.labels),
+          labels,
           from: query.from,
           to: query.to,
           status: query.delivery_status,
