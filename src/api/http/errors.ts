@@ -35,7 +35,11 @@ export const toProblem = (error: unknown): Problem => {
     return new Problem(error.id, error.message, { cause: error });
   const validation = validationProblem(error);
   if (validation) return validation;
-  if (error instanceof PasswordHashingBusy) return new Problem('RateLimited', error.message, { cause: error });
+  if (error instanceof PasswordHashingBusy)
+    return new Problem('RateLimited', error.message, {
+      headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+      cause: error,
+    });
   if (error instanceof TooContended) return new Problem('ServiceUnavailable', error.message, { cause: error });
   if (error instanceof StoreUnavailable) return unavailable(error);
   if (error instanceof DatabaseError && PASSING.test(error.code ?? '')) return unavailable(error);
