@@ -5,7 +5,17 @@ const SHARED = /^\/(?:api\/|graphql(?:[?/]|$)|openapi\.json(?:\?|$))/;
 const METHODS = 'GET, POST, PUT, PATCH, DELETE';
 const HEADERS =
   'Accept, Authorization, Content-Type, Hook0-Client-Options, Idempotency-Key, Prefer, Traceparent, X-Request-Id';
-const EXPOSED = 'Link, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id';
+/** What clients wait and page by, the older names of limits included. */
+const EXPOSED = [
+  'Link',
+  'Retry-After',
+  'RateLimit',
+  'RateLimit-Policy',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+  'X-Request-Id',
+].join(', ');
 /** Seconds; Hook0's. */
 const MAX_AGE = '3600';
 
