@@ -118,11 +118,14 @@ const ERASE_RESPONSES = `
     AND r.partition_no = a.partition_no AND r.application_id = a.application_id AND r.attempt_id = a.request_attempt_id`;
 
 /** Destroys the bytes of an event, and what was answered to them; within the append that records it. */
-export const erasePayload = async (
-  run: RunQuery,
-  { partition, applicationId, eventId, receivedAt }: PayloadKey,
-): Promise<void> => {
+export const erasePayload = async (run: RunQuery, key: PayloadKey): Promise<void> => {
+  const { partition, applicationId, eventId, receivedAt } = key;
   await run(ERASE, [dayOf(receivedAt), partition, applicationId, eventId]);
+  await eraseAnswers(run, key);
+};
+
+/** Destroys what was answered to the bytes of an event, as far as the read model knows of the attempts. */
+export const eraseAnswers = async (run: RunQuery, { applicationId, eventId }: EventKey): Promise<void> => {
   await run(ERASE_RESPONSES, [applicationId, eventId]);
 };
 

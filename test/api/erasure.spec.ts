@@ -3,6 +3,8 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { verifyLog } from '#src/eventstore/verify.ts';
 import { checkProjection } from '#src/projections/maintenance.ts';
+import { requestAttemptProjection } from '#src/projections/request-attempt/projection.ts';
+import { processorName } from '#src/projections/runner.ts';
 import { applyRetention } from '#src/retention/apply.ts';
 import { cleaners } from '#src/retention/cleaners.ts';
 import { createRetentionDaysOf } from '#src/retention/days.ts';
@@ -95,6 +97,31 @@ describe('an erased payload', () => {
     expect(history.json[0].summary).toBe('Payload erased');
     await isSound();
   });
+});
+
+it('what was answered goes with a payload though no read model tells of it yet', async () => {
+  const nora = await service.person('Nora');
+  const applicationId = await application(nora);
+  await subscribe(nora, applicationId, '/busy');
+  const answers = async () =>
+    (await owner.query('SELECT FROM response WHERE application_id = $1', [applicationId])).rowCount;
+  const stalled = new Client({ connectionString: service.databaseUrl });
+  await stalled.connect();
+  onTestFinished(() => stalled.end());
+  await stalled.query('BEGIN');
+  await stalled.query('SELECT FROM processor_checkpoint WHERE processor = $1 FOR UPDATE', [
+    processorName(requestAttemptProjection),
+  ]);
+  const eventId = await send(nora, applicationId, { first: 1 });
+  await eventually(async () => expect(await answers()).toBe(1));
+  const erasing = service.delete(`/events/${eventId}/payload?application_id=${applicationId}`, nora.token);
+  await eventually(async () => {
+    const { rows } = await owner.query('SELECT FROM payload WHERE event_id = $1', [eventId]);
+    expect(rows).toEqual([]);
+  });
+  await stalled.query('COMMIT');
+  expect((await erasing).status).toBe(204);
+  expect(await answers()).toBe(0);
 });
 
 it('a payload is erased where it waits in memory, and nothing is kept of an answer that comes later', async () => {

@@ -3,13 +3,16 @@ import { z } from 'zod';
 import { eventDecider } from '../../domain/event/decider.ts';
 import type { EventCommand } from '../../domain/event/events.ts';
 import { partitionOf } from '../../eventstore/partition.ts';
+import { awaitReadModels } from '../../projections/as-of/catch-up.ts';
+import { cutAtHeads } from '../../projections/as-of/cut.ts';
 import { listAsOf } from '../../projections/as-of/page.ts';
 import { listDeliveriesAsOf } from '../../projections/delivery/as-of.ts';
 import { listDeliveries } from '../../projections/delivery/queries.ts';
 import { listEventsAsOf } from '../../projections/event/as-of.ts';
 import { LIST, listEvents } from '../../projections/event/queries.ts';
 import { encodeCursor } from '../../projections/page.ts';
-import { erasePayload, findPayloads } from '../../worklist/payload.ts';
+import { requestAttemptProjection } from '../../projections/request-attempt/projection.ts';
+import { eraseAnswers, erasePayload, findPayloads } from '../../worklist/payload.ts';
 import { DELIVERY_STATUSES, Delivery, viewDelivery } from '../delivery/view.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pastOf } from '../http/as-of.ts';
@@ -87,7 +90,7 @@ const labelsOf = (given: string | readonly string[] | undefined): Record<string,
 export const eventRoutes =
   (deps: ApiDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { pool, vault, config, partitions, handle, reader, now } = deps;
+    const { pool, instancePool, vault, config, partitions, handle, reader, now } = deps;
     const replays = createReplays(deps);
 
     const payloadOf = async (event: {
@@ -188,7 +191,8 @@ export const eventRoutes =
           tag: 'Events',
           summary: 'Erase the payload of an event',
           description:
-            'With what receivers answered to it. The event stays, with the SHA-256 of its payload; deliveries that still wait for it become dead letters, and it cannot be replayed.',
+            'With what receivers answered to it. The event stays, with the SHA-256 of its payload; deliveries that still wait for it become dead letters, and it cannot be replayed. After a 503 ask again: some answers may be left.',
+          problems: ['ReadModelBehind'],
         },
         { params: EventParams, querystring: ApplicationQuery, response: { 204: NoContent } },
       ),
@@ -198,6 +202,7 @@ export const eventRoutes =
         const { applicationId, organizationId } = application;
         const { receivedAt } = await readEvent(deps, applicationId, eventId);
         const partition = partitionOf(applicationId, partitions);
+        const key = { partition, applicationId, eventId, receivedAt };
         await handle(
           eventDecider,
           { streamId: `event:${applicationId}:${eventId}`, partition },
@@ -207,8 +212,11 @@ export const eventRoutes =
             metadata: { now: now() },
           } as EventCommand,
           metadataOf(request, eventId),
-          () => ({ project: (_events, run) => erasePayload(run, { partition, applicationId, eventId, receivedAt }) }),
+          () => ({ project: (_events, run) => erasePayload(run, key) }),
         );
+        // Of attempts that were being recorded the read model tells a moment later. From now on no answer is kept without the payload.
+        await awaitReadModels(instancePool, [requestAttemptProjection], await cutAtHeads(instancePool));
+        await eraseAnswers((sql, values) => instancePool.query(sql, values), key);
         return reply.code(204).send(null);
       },
     );

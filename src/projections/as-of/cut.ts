@@ -72,6 +72,19 @@ export const resolveAsOf = async (db: Queryable, text: string): Promise<Cut> => 
   return { asOf: instant.toISOString(), instant, positions: await positionsAt(db, instant) };
 };
 
+const READ_HEADS = `
+  SELECT partition_no, position::float8 AS position, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
+  FROM log_head`;
+
+/** All that has been recorded, appends under way included. */
+export const cutAtHeads = async (db: Queryable): Promise<Cut> => {
+  await settle(db);
+  const { rows } = await db.query<{ partition_no: number; position: number; now_ms: number }>(READ_HEADS);
+  const instant = new Date(rows[0]?.now_ms ?? 0);
+  const positions = new Map(rows.map((row) => [row.partition_no, row.position]));
+  return { asOf: instant.toISOString(), instant, positions };
+};
+
 const cutAtPosition = async (db: Queryable, partition: number, position: number): Promise<Cut> => {
   const asOf = `${partition}:${position}`;
   const { rows } = await db.query<{ head: number; recorded_ms: number | null }>(FIND_POSITION, [partition, position]);
